@@ -1,0 +1,87 @@
+#include "app/front.h"
+
+#include <fcntl.h>
+#include <sys/auxv.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <exception>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "app/help.h"
+#include "app/report.h"
+#include "app/sendmail.h"
+#include "app/smtp_tool.h"
+
+namespace pillarbox::app {
+namespace {
+
+std::string_view base_name(std::string_view path) { return path.substr(path.rfind('/') + 1); }
+
+// A descriptor that the caller closed must not become that of a socket or a file: what is written to stderr would go
+// into a message.
+bool fill_standard_descriptors() {
+  for (;;) {
+    const int fd = ::open("/dev/null", O_RDWR);
+    if (fd < 0) return false;
+    if (fd > STDERR_FILENO) {
+      ::close(fd);
+      return true;
+    }
+  }
+}
+
+int front_door(const std::vector<std::string>& args, char** argv, const base::System& system, const base::Clock& clock) {
+  const std::string_view command = args.empty() ? "" : std::string_view(args[0]);
+  const std::vector<std::string> rest(args.begin() + (args.empty() ? 0 : 1), args.end());
+  if (command == "sendmail") return sendmail(rest, argv + 1, system, clock);
+  if (command == "smtp") return smtp_tool(rest, argv + 1, system, clock);
+  if (command == "help" || command == "--help" || command == "-h") {
+    print_front_help();
+    return 0;
+  }
+  if (command == "--version") {
+    print_version();
+    return 0;
+  }
+  const std::string what = command.empty() ? "a command is needed" : "unknown command \"" + std::string(command) + "\"";
+  complain("pillarbox", Error{Error::Kind::usage, what, "pillarbox --help lists them"});
+  return exit_code(Error::Kind::usage);
+}
+
+int dispatch(int argc, char** argv) {
+  const base::System system;
+  const base::Clock clock;
+  std::vector<std::string> args(argv + 1, argv + argc);
+  const std::string_view name = base_name(argv[0]);
+  if (name == "smtp") return smtp_tool(std::move(args), argv + 1, system, clock);
+  if (name == "sendmail") return sendmail(std::move(args), argv + 1, system, clock);
+  return front_door(args, argv + 1, system, clock);
+}
+
+}  // namespace
+
+int run(int argc, char** argv) noexcept {
+  if (argc < 1 || !fill_standard_descriptors()) return exit_code(Error::Kind::system);
+  if (::getauxval(AT_SECURE) != 0) {
+    complain("pillarbox", "runs with privileges that it does not want (setuid, setgid or capabilities); take them away");
+    return exit_code(Error::Kind::system);
+  }
+  ::close_range(3, ~0U, 0);
+  ::umask(077);
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);
+  try {
+    return dispatch(argc, argv);
+  } catch (const std::exception& error) {
+    complain("pillarbox", error.what());
+  } catch (...) {
+    complain("pillarbox", "an unknown failure");
+  }
+  return exit_code(Error::Kind::temporary);
+}
+
+}  // namespace pillarbox::app

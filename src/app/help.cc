@@ -1,0 +1,69 @@
+#include "app/help.h"
+
+#include <cstdio>
+#include <string>
+
+namespace pillarbox::app {
+namespace {
+
+void print(const std::string& text) { std::fwrite(text.data(), 1, text.size(), stdout); }
+
+}  // namespace
+
+void print_version() { print("Pillarbox " PILLARBOX_VERSION "\n"); }
+
+void print_front_help() {
+  print(R"(pillarbox - submits mail to an SMTP server
+
+Usage:
+  pillarbox sendmail [options] [recipient ...]     as /usr/sbin/sendmail is called
+  pillarbox smtp [options] server sender recipient ...
+  pillarbox help | --help | --version
+
+Still to come in this version: queue, check, setup, import.
+
+One binary: a link named "sendmail" or "smtp" is that command.
+"pillarbox smtp -h" and "pillarbox sendmail --help" show their options.
+)");
+}
+
+void print_smtp_help(std::span<const Option> table) {
+  print(R"(NAME
+  smtp - submit messages to an SMTP server
+
+SYNOPSIS
+  smtp [options] server sender recipient ...
+      one message on standard input
+  smtp [options] -s server -f sender -r recipient [-r recipient ...] [file ...]
+      many messages, the same envelope
+  smtp [options] -s server -F [file ...]
+      each message's envelope from its own header
+
+DESCRIPTION
+  Messages are complete RFC 5322 messages and go out as they are, but for line ends and what
+  an option adds. Without a file, and where "-" stands for one, standard input is read. All
+  messages use one connection; one that fails does not stop the rest. No configuration is read.
+
+OPTIONS
+)" + describe(table) +
+        R"(
+EXIT STATUS
+  0 accepted for all recipients    64 usage, or no recipients      65 message or address unusable
+  66 file can't be read            67 a recipient was rejected     68 host unknown
+  69 refused for good, or TLS not to be had                        74 input failed
+  75 temporary failure             76 the server broke the protocol
+  77 login refused, not offered or not allowed                     78 configuration
+  With several messages or recipients: the first permanent failure's, else 75 if one was temporary.
+
+EXAMPLES
+  smtp mail.example.com me@example.com you@example.net < message.eml
+  smtp -v -M -V -U me -s mail.example.com:587 -f me@example.com -r you@example.net *.eml
+  smtp -t -s smtps://mail.example.com -U me -F message.eml
+)");
+}
+
+void print_sendmail_help(std::span<const Option> table) {
+  print("Usage: sendmail [options] [recipient ...]    the message on standard input\n\n" + describe(table));
+}
+
+}  // namespace pillarbox::app

@@ -1,0 +1,16 @@
+// The log: one line for each message and attempt, with msmtp's keys, to syslog and to a file.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "app/event.h"
+#include "base/clock.h"
+#include "config/settings.h"
+
+namespace pillarbox::app {
+
+// Writes the line wherever the settings say. What is returned is a warning for the user; mail does not fail for it.
+std::optional<std::string> write_log(const config::Log& log, const Event& event, bool failed, const base::Clock& clock);
+
+}  // namespace pillarbox::app

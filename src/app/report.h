@@ -1,0 +1,32 @@
+// Report: outcomes and errors as people and callers see them. The one table of exit codes (sysexits.h).
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace pillarbox::app {
+
+int exit_code(Error::Kind kind);
+
+// "EX_TEMPFAIL", for a log.
+std::string_view exit_name(int code);
+
+// The exit code of many messages and recipients: the first permanent failure's, else 75 if one was temporary, else 0.
+class Tally {
+ public:
+  void add(Error::Kind kind);
+  [[nodiscard]] int exit_code() const;
+
+ private:
+  std::optional<Error::Kind> permanent_;
+  bool temporary_ = false;
+};
+
+// "NAME: TEXT" on stderr, each line of text, then the hint. Control characters are escaped.
+void complain(std::string_view name, const Error& error);
+void complain(std::string_view name, std::string_view text);
+
+}  // namespace pillarbox::app

@@ -1,0 +1,389 @@
+#include "app/sendmail.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <ctime>
+#include <optional>
+
+#include "app/console.h"
+#include "app/help.h"
+#include "app/log.h"
+#include "app/options.h"
+#include "app/report.h"
+#include "app/server.h"
+#include "app/smtp_tool.h"
+#include "app/standard_input.h"
+#include "base/spool.h"
+#include "base/text.h"
+#include "config/aliases.h"
+#include "config/load.h"
+#include "config/secret.h"
+#include "mail/header.h"
+#include "mail/prepare.h"
+#include "mail/received.h"
+#include "smtp/engine.h"
+
+namespace pillarbox::app {
+namespace {
+
+constexpr std::string_view program = "sendmail";
+
+// Every letter that some sendmail knows is known here; those without help text are accepted and ignored, and their
+// arguments with them.
+constexpr auto table = std::to_array<Option>({
+    {"from-header", 't', Argument::none, "", "recipients from To, Cc and Bcc, besides those on the command line"},
+    {"dots", 'i', Argument::none, "", "a line with a dot only is content (as -oi)"},
+    {"from", 'f', Argument::required, "ADDRESS", "envelope sender; '' and <> are the null sender"},
+    {"from", 'r', Argument::required, "ADDRESS", ""},
+    {"name", 'F', Argument::required, "NAME", "your full name, where there is no From"},
+    {"verbose", 'v', Argument::none, "", "the conversation on standard output"},
+    {"account", 'a', Argument::required, "NAME", "the configuration's account to send by"},
+    {"config", 'C', Argument::required, "FILE", "the configuration file"},
+    {"mode", 'b', Argument::required, "MODE", "m: send a message (default)"},
+    {"no-queue", '\0', Argument::none, "", "never keep a message for later (this version can't yet)"},
+    {"driver", '\0', Argument::required, "NAME", ""},
+    {"set", 'o', Argument::required, "OPTION", ""},
+    {"help", '\0', Argument::none, "", "show this page"},
+    {"version", '\0', Argument::none, "", "show the version"},
+    {"server", 's', Argument::server, "SERVER", "the rest of the line is read as smtp's second or third form"},
+    {"smtp", '\0', Argument::hand_over, "", "the other words are smtp's"},
+    {"-A", 'A', Argument::required, "", ""},
+    {"-B", 'B', Argument::required, "", ""},
+    {"-D", 'D', Argument::required, "", ""},
+    {"-G", 'G', Argument::none, "", ""},
+    {"-L", 'L', Argument::required, "", ""},
+    {"-M", 'M', Argument::required, "", ""},
+    {"-N", 'N', Argument::required, "", ""},
+    {"-O", 'O', Argument::required, "", ""},
+    {"-Q", 'Q', Argument::attached, "", ""},
+    {"-R", 'R', Argument::required, "", ""},
+    {"-T", 'T', Argument::required, "", ""},
+    {"-U", 'U', Argument::none, "", ""},
+    {"-V", 'V', Argument::required, "", ""},
+    {"-X", 'X', Argument::required, "", ""},
+    {"-c", 'c', Argument::none, "", ""},
+    {"-d", 'd', Argument::attached, "", ""},
+    {"-e", 'e', Argument::required, "", ""},
+    {"-h", 'h', Argument::required, "", ""},
+    {"-m", 'm', Argument::none, "", ""},
+    {"-n", 'n', Argument::none, "", ""},
+    {"-p", 'p', Argument::required, "", ""},
+    {"-x", 'x', Argument::none, "", ""},
+    {"-I", 'I', Argument::none, "", ""},
+    {"-q", 'q', Argument::attached, "", ""},
+    {"queue-only", '\0', Argument::none, "", ""},
+    {"queue-directory", '\0', Argument::required, "", ""},
+    {"dry-run", '\0', Argument::none, "", ""},
+});
+
+Error usage(const std::string& text) { return {Error::Kind::usage, text}; }
+
+// What is named and not there yet is refused before standard input is taken for a message.
+Result<void> check_mode(const Options& options) {
+  const std::string mode = options.last("mode").value_or("m");
+  if (mode != "m") return usage("-b" + mode + ": this version sends messages only (-bm)");
+  for (const std::string_view later : {"-q", "-I", "queue-only", "queue-directory", "dry-run"}) {
+    if (options.has(later)) {
+      const std::string dashes = later.starts_with('-') ? "" : "--";
+      return usage(dashes + std::string(later) + ": this version sends messages only, and has no queue");
+    }
+  }
+  if (const auto driver = options.last("driver"); driver && *driver != "engine") {
+    return usage("--driver " + *driver + ": this version has the engine driver only");
+  }
+  return {};
+}
+
+bool dots_are_content(const Options& options) {
+  if (options.has("dots")) return true;
+  for (const std::string& set : options.all("set")) {
+    if (set == "i" || set == "itrue") return true;
+  }
+  return false;
+}
+
+smtp::Endpoint endpoint_of(const config::Account& account, const base::System& system) {
+  const auto mode = [&] {
+    switch (account.tls) {
+      case config::Tls::implicit: return smtp::TlsMode::implicit;
+      case config::Tls::starttls: return smtp::TlsMode::required;
+      case config::Tls::opportunistic: return smtp::TlsMode::opportunistic;
+      case config::Tls::off: return smtp::TlsMode::none;
+    }
+    return smtp::TlsMode::required;
+  };
+  return {.host = account.host,
+          .port = account.effective_port(),
+          .helo = account.helo.empty() ? system.fully_qualified_name() : account.helo,
+          .tls = {.mode = mode(), .verify = account.tls_verify, .ca_file = account.tls_ca_file},
+          .login = std::nullopt,
+          .timeouts = {.connect = account.timeouts.connect,
+                       .reply = account.timeouts.reply,
+                       .data = account.timeouts.data}};
+}
+
+// Where content too large for memory waits while it is read.
+std::string spool_directory(const config::Settings& settings, const base::System& system) {
+  if (!settings.queue.directory.empty()) return settings.queue.directory;
+  if (const auto state = system.environment("XDG_STATE_HOME"); state && state->starts_with('/')) {
+    return *state + "/pillarbox/queue";
+  }
+  if (const auto home = system.environment("HOME"); home && home->starts_with('/')) {
+    return *home + "/.local/state/pillarbox/queue";
+  }
+  return "/var/spool/pillarbox";
+}
+
+struct Submission {
+  mail::Envelope envelope;
+  mail::Message message;
+  std::string message_id;
+};
+
+// One message's way from standard input to the server.
+class Submit {
+ public:
+  Submit(const Options& options, const base::System& system, const base::Clock& clock)
+      : options_(options), system_(system), clock_(clock) {}
+
+  Result<int> run(std::unique_ptr<base::Source> input) {
+    auto loaded = config::load({.named = options_.last("config")}, system_);
+    if (!loaded) return loaded.error();
+    if (loaded->files.empty()) return no_configuration(loaded->searched);
+    settings_ = std::move(loaded->settings);
+    const auto account = settings_.account(options_.last("account"));
+    if (!account) return account.error();
+    account_ = *account;
+    fully_qualified_ = system_.fully_qualified_name();
+    auto submission = prepare(std::move(input));
+    if (!submission) return submission.error();
+    return send(*submission);
+  }
+
+ private:
+  static Error no_configuration(const std::vector<std::string>& searched) {
+    std::string places;
+    for (const std::string& place : searched) places += (places.empty() ? "" : ", ") + place;
+    return {Error::Kind::config, "there is no configuration; looked for " + places,
+            "config/pillarbox.conf is a sample; a file elsewhere is named by -C or $PILLARBOX_CONFIG"};
+  }
+
+  [[nodiscard]] std::string domain() const {
+    if (!account_->domain.empty()) return account_->domain;
+    if (account_->from && !account_->from->domain().empty()) return account_->from->domain();
+    return fully_qualified_;
+  }
+
+  Result<Submission> prepare(std::unique_ptr<base::Source> input) {
+    auto sender = envelope_sender();
+    if (!sender) return sender.error();
+    std::vector<mail::Mailbox> wanted;
+    for (const std::string& operand : options_.operands()) {
+      auto list = mail::parse_list(operand);
+      if (!list) return list.error();
+      wanted.insert(wanted.end(), list->begin(), list->end());
+    }
+    auto read = mail::read_header(std::move(input), mail::Normaliser::Nul::drop);
+    if (!read) return read.error();
+    nuls_ = read->nuls_dropped;
+    if (options_.has("from-header")) {
+      auto named = mail::recipients_of(read->header);
+      if (!named) return named.error();
+      for (mail::Address& address : *named) wanted.push_back({std::move(address), "", 0, 0, false});
+    }
+    auto recipients = resolve(wanted);
+    if (!recipients) return recipients.error();
+    auto envelope = mail::Envelope::make(*std::move(sender), *recipients);
+    if (!envelope) return envelope.error();
+    const std::string id = complete(read->header, envelope->sender());
+    auto body = base::spool(*read->body, spool_directory(settings_, system_));
+    if (!body) return body.error();
+    mail::Message message(read->header.text(), *std::move(body),
+                          mail::Normaliser(mail::Normaliser::Part::body, mail::Normaliser::Nul::drop));
+    if (const auto primed = message.prime(); !primed) return primed.error();
+    return Submission{*std::move(envelope), std::move(message), id};
+  }
+
+  Result<mail::ReversePath> envelope_sender() const {
+    if (const auto given = options_.last("from")) {
+      auto sender = mail::ReversePath::parse(*given);
+      if (!sender || sender->is_null()) return sender;
+      auto address = sender->address()->qualified(domain());
+      if (!address) return address.error();
+      return mail::ReversePath(*std::move(address));
+    }
+    auto author = own_address();
+    if (!author) return author.error();
+    return mail::ReversePath(*std::move(author));
+  }
+
+  // The account's address, or the caller's login at the domain.
+  [[nodiscard]] Result<mail::Address> own_address() const {
+    if (account_->from) return account_->from->qualified(domain());
+    return mail::Address::make(system_.login(), domain());
+  }
+
+  // Aliases, then domains for the bare names that are left.
+  Result<std::vector<mail::Address>> resolve(const std::vector<mail::Mailbox>& wanted) {
+    const auto aliases = config::Aliases::load(account_->aliases);
+    if (!aliases) return aliases.error();
+    const std::vector<std::string> local = {"localhost", system_.host_name(), fully_qualified_, domain()};
+    std::vector<mail::Address> recipients;
+    for (const mail::Mailbox& mailbox : wanted) {
+      const auto expansion = aliases->expand(mailbox, local);
+      for (const std::string& warning : expansion.warnings) complain(program, warning);
+      if (expansion.addresses.empty() && !expansion.warnings.empty()) {
+        return Error{Error::Kind::no_user, mailbox.address.text() + ": its alias names nobody who can be sent mail"};
+      }
+      for (const mail::Address& address : expansion.addresses) {
+        auto whole = address.qualified(domain());
+        if (!whole) return whole.error();
+        recipients.push_back(*std::move(whole));
+      }
+    }
+    return recipients;
+  }
+
+  // What must not leave goes, what is missing comes. Returns the Message-ID.
+  std::string complete(mail::Header& header, const mail::ReversePath& sender) const {
+    header.remove("Return-Path");
+    header.remove("Content-Length");
+    mail::remove_bcc(header);
+    mail::qualify(header, domain());
+    const auto own = own_address();
+    const mail::Address author = sender.address() ? *sender.address() : *own;
+    const std::string id_domain = author.domain().empty() ? domain() : author.domain();
+    mail::add_missing(header, {.author = author,
+                               .author_name = author_name(),
+                               .date = base::rfc5322_date(clock_.now()),
+                               .message_id = "<" + std::to_string(std::time(nullptr)) + "." + base::random_word() + "@" +
+                                             id_domain + ">"});
+    const mail::Field* id = header.find("Message-ID");
+    return id ? mail::unfolded(id->value()) : "";
+  }
+
+  [[nodiscard]] std::string author_name() const {
+    if (const auto given = options_.last("name")) return *given;
+    if (auto name = system_.environment("NAME"); name && !name->empty()) return *name;
+    return account_->from_full_name.empty() ? system_.full_name() : account_->from_full_name;
+  }
+
+  Result<int> send(Submission& submission) {
+    smtp::Endpoint endpoint = endpoint_of(*account_, system_);
+    if (const auto helo = parse_helo(endpoint.helo); !helo) return helo.error();
+    if (account_->auth) {
+      base::forbid_core_dumps();
+      auto password = config::password_of(*account_->auth, system_);
+      if (!password) return password.error();
+      endpoint.login = smtp::Login{account_->auth->user, *std::move(password), account_->auth->mechanism};
+    }
+    if (!account_->tls_verify && account_->tls != config::Tls::off) {
+      complain(program, "account " + account_->name + " has tls_verify = false: the server may be anybody");
+    }
+    Console console({.trace = options_.has("verbose")}, std::string(program));
+    auto session = smtp::Session::make(std::move(endpoint), console);
+    if (!session) return session.error();
+    const auto began = base::Instant::clock::now();
+    const auto outcome =
+        smtp::send_by_engine(**session, {.envelope = submission.envelope, .message = submission.message});
+    nuls_ += submission.message.nuls_dropped();
+    const std::chrono::duration<double> time = base::Instant::clock::now() - began;
+    Tally tally;
+    for (const smtp::Verdict& verdict : outcome.recipients) {
+      if (verdict.fate != smtp::Fate::accepted) tally.add(verdict.kind);
+    }
+    report(submission.envelope, outcome);
+    log(submission, outcome, tally.exit_code(), time.count());
+    return tally.exit_code();
+  }
+
+  // Who did not get it, and why.
+  static void report(const mail::Envelope& envelope, const smtp::Outcome& outcome) {
+    if (outcome.failure) {
+      complain(program, outcome.failure->text);
+      return;
+    }
+    for (std::size_t i = 0; i < outcome.recipients.size(); ++i) {
+      const smtp::Verdict& verdict = outcome.recipients[i];
+      if (verdict.fate != smtp::Fate::accepted) complain(program, envelope.recipients()[i].text() + ": " + verdict.text);
+    }
+  }
+
+  void log(const Submission& submission, const smtp::Outcome& outcome, int code, double seconds) const {
+    std::vector<std::string> recipients;
+    for (const mail::Address& recipient : submission.envelope.recipients()) recipients.push_back(recipient.text());
+    const smtp::Verdict* worst = outcome.worst();
+    const auto& reply = worst ? worst->reply : outcome.accepted;
+    Event line("");
+    if (settings_.log.json) line.text("timestamp", base::iso8601_utc(clock_.now()));
+    line.text("account", account_->name).text("host", account_->host);
+    line.text("tls", account_->tls == config::Tls::off ? "off" : "on").text("auth", account_->auth ? "on" : "off");
+    if (account_->auth) line.text("user", account_->auth->user);
+    const auto& sender = submission.envelope.sender().address();
+    line.text("from", sender ? sender->text() : "<>").list("recipients", recipients);
+    line.number("mailsize", static_cast<std::int64_t>(outcome.size));
+    if (reply) line.number("smtpstatus", reply->code).text("smtpmsg", reply->text());
+    if (worst) line.text("errormsg", worst->text);
+    if (nuls_ > 0) line.number("nul_bytes_dropped", static_cast<std::int64_t>(nuls_));
+    line.text("exitcode", exit_name(code)).text("status", worst ? "failed" : "sent");
+    if (!submission.message_id.empty()) line.text("message_id", submission.message_id);
+    line.seconds("time", seconds);
+    if (const auto warning = write_log(settings_.log, line, worst != nullptr, clock_)) complain(program, *warning);
+  }
+
+  const Options& options_;
+  const base::System& system_;
+  const base::Clock& clock_;
+  config::Settings settings_;
+  const config::Account* account_ = nullptr;
+  std::string fully_qualified_;
+  std::uint64_t nuls_ = 0;
+};
+
+int fail(const Error& error) {
+  complain(program, error);
+  return exit_code(error.kind);
+}
+
+}  // namespace
+
+int sendmail(std::vector<std::string> args, char** argv, const base::System& system, const base::Clock& clock) {
+  const auto options = Options::parse(table, args, Operands::last);
+  if (!options) return fail(options.error());
+  if (options->has("smtp")) {
+    // In front, so that what is left stands where argv has it.
+    const auto word = std::find(args.begin(), args.end(), "--smtp");
+    std::rotate(argv, argv + (word - args.begin()), argv + (word - args.begin()) + 1);
+    args.erase(word);
+    return smtp_tool(std::move(args), argv + 1, system, clock);
+  }
+  if (!options->last("server").value_or("").empty()) return smtp_tool(std::move(args), argv, system, clock);
+  if (options->has("help")) {
+    print_sendmail_help(table);
+    return 0;
+  }
+  if (options->has("version")) {
+    print_version();
+    return 0;
+  }
+  if (const auto mode = check_mode(*options); !mode) return fail(mode.error());
+  const bool terminal = ::isatty(STDIN_FILENO) == 1;
+  if (terminal && options->operands().empty() && !options->has("from-header")) {
+    return fail({Error::Kind::usage, "there are no recipients", "sendmail [options] recipient ... < message"});
+  }
+  ::unsetenv("SSLKEYLOGFILE");  // NOLINT(concurrency-mt-unsafe): before there is another thread
+  const auto dot = dots_are_content(*options) ? LoneDot::content : terminal ? LoneDot::ends_terminal : LoneDot::ends_pipe;
+  auto input = std::make_unique<DotSource>(
+      std::make_unique<base::FileSource>(STDIN_FILENO, "standard input"), dot);
+  const auto code = Submit(*options, system, clock).run(std::move(input));
+  if (code) return *code;
+  // The writer hears our exit code, not a broken pipe.
+  base::FileSource rest(STDIN_FILENO, "standard input");
+  if (!terminal) base::drain(rest);
+  return fail(code.error());
+}
+
+}  // namespace pillarbox::app

@@ -1,0 +1,27 @@
+// Server: what a command line names as server: "host", "host:port", "[v6]:port", "smtp://host:port", "smtps://host".
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace pillarbox::app {
+
+struct Server {
+  std::string host;  // IPv6 without brackets
+  std::optional<int> port;
+  bool implicit_tls = false;
+};
+
+// usage (64) for what is none of those: a path, a user, a port out of range, characters that no host name has.
+Result<Server> parse_server(std::string_view text);
+
+// A port from 1 to 65535.
+Result<int> parse_port(std::string_view text);
+
+// EHLO's argument: a host name or an address literal (RFC 5321 section 4.1.1.1).
+Result<std::string> parse_helo(std::string_view text);
+
+}  // namespace pillarbox::app

@@ -1,0 +1,45 @@
+// Secret: a string that is overwritten before its memory is given back. It can't be copied, printed or logged by
+// accident: only reveal() shows it, and whoever calls that answers for where it goes.
+#pragma once
+
+#include <string.h>  // NOLINT(modernize-deprecated-headers): explicit_bzero is not in <cstring>
+
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace pillarbox::base {
+
+// Overwrites the whole of a string, its spare capacity too, and empties it.
+inline void wipe(std::string& text) noexcept {
+  text.resize(text.capacity());
+  explicit_bzero(text.data(), text.size());
+  text.clear();
+}
+
+class Secret {
+ public:
+  Secret() = default;
+  explicit Secret(std::string text) noexcept : text_(std::move(text)) {}
+  // A short string's bytes live inside the object and survive a move, so they are wiped there.
+  Secret(Secret&& other) noexcept : text_(other.text_) { wipe(other.text_); }
+  Secret& operator=(Secret&& other) noexcept {
+    if (this != &other) {
+      wipe(text_);
+      text_ = other.text_;
+      wipe(other.text_);
+    }
+    return *this;
+  }
+  Secret(const Secret&) = delete;
+  Secret& operator=(const Secret&) = delete;
+  ~Secret() { wipe(text_); }
+
+  [[nodiscard]] bool empty() const noexcept { return text_.empty(); }
+  [[nodiscard]] const std::string& reveal() const noexcept { return text_; }
+
+ private:
+  std::string text_;
+};
+
+}  // namespace pillarbox::base

@@ -1,0 +1,91 @@
+#include "base/source.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <system_error>
+
+namespace pillarbox::base {
+namespace {
+
+std::string reason(int error) { return std::generic_category().message(error); }
+
+// What is left of a regular file, from where its descriptor stands; nothing for what has no size.
+std::optional<std::uint64_t> remaining(int fd) {
+  struct stat status {};
+  if (::fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) return std::nullopt;
+  const off_t here = ::lseek(fd, 0, SEEK_CUR);
+  if (here < 0) return std::nullopt;
+  return here < status.st_size ? static_cast<std::uint64_t>(status.st_size - here) : 0;
+}
+
+}  // namespace
+
+FileSource::FileSource(UniqueFd fd, std::string name)
+    : owned_(std::move(fd)), fd_(owned_.get()), name_(std::move(name)), left_(remaining(fd_)) {}
+
+FileSource::FileSource(int borrowed, std::string name)
+    : fd_(borrowed), name_(std::move(name)), left_(remaining(fd_)) {}
+
+Result<std::size_t> FileSource::read(std::span<char> out) {
+  if (left_) out = out.first(static_cast<std::size_t>(std::min<std::uint64_t>(out.size(), *left_)));
+  if (out.empty()) return std::size_t{0};
+  ssize_t count = 0;
+  do {
+    count = ::read(fd_, out.data(), out.size());
+  } while (count < 0 && errno == EINTR);
+  if (count < 0) return Error{Error::Kind::io, name_ + ": can't be read: " + reason(errno)};
+  if (left_ && count == 0) return Error{Error::Kind::io, name_ + ": the file was cut while it was read"};
+  if (left_) *left_ -= static_cast<std::uint64_t>(count);
+  return static_cast<std::size_t>(count);
+}
+
+Result<std::size_t> MemorySource::read(std::span<char> out) {
+  const std::size_t count = std::min(out.size(), content_.size() - at_);
+  std::memcpy(out.data(), content_.data() + at_, count);
+  at_ += count;
+  return count;
+}
+
+Result<std::size_t> PrefixedSource::read(std::span<char> out) {
+  auto count = prefix_.read(out);
+  if (*count > 0) return count;
+  return rest_->read(out);
+}
+
+Result<std::unique_ptr<Source>> open_source(const std::string& path) {
+  UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
+  if (!fd) return Error{Error::Kind::no_input, path + ": can't be opened: " + reason(errno)};
+  struct stat status {};
+  if (::fstat(fd.get(), &status) == 0 && S_ISDIR(status.st_mode)) {
+    return Error{Error::Kind::no_input, path + ": is a directory, not a message"};
+  }
+  return std::unique_ptr<Source>(std::make_unique<FileSource>(std::move(fd), path));
+}
+
+void drain(Source& source) noexcept {
+  std::array<char, 65536> waste;
+  for (;;) {
+    const auto count = source.read(waste);
+    if (!count || *count == 0) return;
+  }
+}
+
+Result<std::string> read_all(Source& source, std::size_t limit) {
+  std::string content;
+  std::array<char, 16384> chunk;
+  for (;;) {
+    const auto count = source.read(chunk);
+    if (!count) return count.error();
+    if (*count == 0) return content;
+    content.append(chunk.data(), *count);
+    if (content.size() > limit) return Error{Error::Kind::data, "is larger than " + std::to_string(limit) + " bytes"};
+  }
+}
+
+}  // namespace pillarbox::base

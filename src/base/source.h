@@ -1,0 +1,73 @@
+// Source: bytes that are read once, from a file, a pipe or memory.
+//
+// read() fills at most out.size() bytes and returns how many; 0 is the end. An error is io (74): the device failed, or
+// what was opened is no file at all. A source never pretends that a failure is an end.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "base/unique_fd.h"
+
+namespace pillarbox::base {
+
+class Source {
+ public:
+  virtual ~Source() = default;
+  virtual Result<std::size_t> read(std::span<char> out) = 0;
+};
+
+// A file or pipe. A regular file must deliver the size that it had when it was opened: one that shrinks meanwhile is an
+// error, for a message cut short must not be taken for a whole one; one that grows is read as far as it went then.
+class FileSource final : public Source {
+ public:
+  FileSource(UniqueFd fd, std::string name);
+  // Reads a descriptor that somebody else closes (standard input).
+  FileSource(int borrowed, std::string name);
+  Result<std::size_t> read(std::span<char> out) override;
+
+ private:
+  UniqueFd owned_;
+  int fd_;
+  std::string name_;
+  std::optional<std::uint64_t> left_;  // of a regular file
+};
+
+class MemorySource final : public Source {
+ public:
+  explicit MemorySource(std::string content) : content_(std::move(content)) {}
+  Result<std::size_t> read(std::span<char> out) override;
+
+ private:
+  std::string content_;
+  std::size_t at_ = 0;
+};
+
+// What was read ahead of a source, then the rest of it.
+class PrefixedSource final : public Source {
+ public:
+  PrefixedSource(std::string prefix, std::unique_ptr<Source> rest)
+      : prefix_(std::move(prefix)), rest_(std::move(rest)) {}
+  Result<std::size_t> read(std::span<char> out) override;
+
+ private:
+  MemorySource prefix_;
+  std::unique_ptr<Source> rest_;
+};
+
+// Opens a file for reading; no_input (66) with the reason if that can't be.
+Result<std::unique_ptr<Source>> open_source(const std::string& path);
+
+// Reads a source to its end and forgets what came: a writer must not die of SIGPIPE because we failed early.
+void drain(Source& source) noexcept;
+
+// All of a small file; more than limit bytes are an error.
+Result<std::string> read_all(Source& source, std::size_t limit);
+
+}  // namespace pillarbox::base

@@ -1,0 +1,70 @@
+#include "base/spool.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <string_view>
+#include <system_error>
+
+#include "base/unique_fd.h"
+
+namespace pillarbox::base {
+namespace {
+
+Error failure(const std::string& path, int error) {
+  const bool full = error == ENOSPC || error == EDQUOT || error == EFBIG;
+  const auto kind = full ? Error::Kind::temporary : error == EIO ? Error::Kind::io : Error::Kind::cannot_create;
+  return {kind, path + ": can't be written: " + std::generic_category().message(error)};
+}
+
+Result<void> write_all(int fd, std::string_view bytes, const std::string& path) {
+  while (!bytes.empty()) {
+    const ssize_t count = ::write(fd, bytes.data(), bytes.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return failure(path, errno);
+    bytes.remove_prefix(static_cast<std::size_t>(count));
+  }
+  return {};
+}
+
+// Makes the folder and its parents, ours alone.
+Result<void> make_folder(const std::string& path) {
+  for (std::size_t slash = path.find('/', 1);; slash = path.find('/', slash + 1)) {
+    const std::string part = path.substr(0, slash);
+    if (::mkdir(part.c_str(), 0700) != 0 && errno != EEXIST && slash == std::string::npos) return failure(part, errno);
+    if (slash == std::string::npos) return {};
+  }
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Source>> spool(Source& source, const std::string& directory, std::size_t in_memory) {
+  std::string memory;
+  UniqueFd file;
+  std::array<char, 65536> chunk;
+  for (;;) {
+    const auto count = source.read(chunk);
+    if (!count) return count.error();
+    if (*count == 0) break;
+    if (!file && memory.size() + *count > in_memory) {
+      if (const auto made = make_folder(directory); !made) return made.error();
+      file = UniqueFd(::open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+      if (!file) return failure(directory, errno);
+      if (const auto written = write_all(file.get(), memory, directory); !written) return written.error();
+      memory = {};
+    }
+    if (!file) {
+      memory.append(chunk.data(), *count);
+    } else if (const auto written = write_all(file.get(), {chunk.data(), *count}, directory); !written) {
+      return written.error();
+    }
+  }
+  if (!file) return std::unique_ptr<Source>(std::make_unique<MemorySource>(std::move(memory)));
+  if (::lseek(file.get(), 0, SEEK_SET) < 0) return failure(directory, errno);
+  return std::unique_ptr<Source>(std::make_unique<FileSource>(std::move(file), directory));
+}
+
+}  // namespace pillarbox::base

@@ -1,0 +1,100 @@
+#include "base/system.h"
+
+#include <netdb.h>
+#include <pwd.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdint>
+#include <cstdlib>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+namespace pillarbox::base {
+namespace {
+
+struct Entry {
+  std::string login;
+  std::string gecos;
+};
+
+std::optional<Entry> password_entry() {
+  passwd record{};
+  passwd* found = nullptr;
+  std::vector<char> buffer(16384);
+  if (::getpwuid_r(::getuid(), &record, buffer.data(), buffer.size(), &found) != 0 || !found) return std::nullopt;
+  return Entry{found->pw_name, found->pw_gecos ? found->pw_gecos : ""};
+}
+
+}  // namespace
+
+std::string System::host_name() const {
+  std::array<char, 256> name{};
+  if (::gethostname(name.data(), name.size() - 1) != 0 || name[0] == '\0') return "localhost";
+  return name.data();
+}
+
+std::string System::fully_qualified_name() const {
+  std::string name = host_name();
+  if (name.find('.') != std::string::npos) return name;
+  addrinfo hints{};
+  hints.ai_flags = AI_CANONNAME;
+  hints.ai_socktype = SOCK_STREAM;
+  addrinfo* list = nullptr;
+  if (::getaddrinfo(name.c_str(), nullptr, &hints, &list) != 0) return name;
+  const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> guard(list, &::freeaddrinfo);
+  if (list->ai_canonname && std::string_view(list->ai_canonname).find('.') != std::string_view::npos) {
+    return list->ai_canonname;
+  }
+  return name;
+}
+
+std::string System::login() const {
+  const auto entry = password_entry();
+  return entry ? entry->login : "uid" + std::to_string(::getuid());
+}
+
+std::string System::full_name() const {
+  const auto entry = password_entry();
+  if (!entry) return {};
+  std::string name;
+  for (const char c : entry->gecos.substr(0, entry->gecos.find(','))) {
+    if (c == '&') {
+      name += entry->login;
+    } else {
+      name += c;
+    }
+  }
+  return name;
+}
+
+std::optional<std::string> System::environment(const std::string& name) const {
+  const char* value = std::getenv(name.c_str());  // NOLINT(concurrency-mt-unsafe): one thread, nobody sets
+  if (!value) return std::nullopt;
+  return value;
+}
+
+std::string random_word() {
+  constexpr std::string_view letters = "abcdefghijklmnopqrstuvwxyz234567";  // 5 bits each
+  std::array<std::uint8_t, 16> bytes{};
+  std::size_t have = 0;
+  while (have < bytes.size()) {
+    const ssize_t count = ::getrandom(bytes.data() + have, bytes.size() - have, 0);
+    if (count > 0) have += static_cast<std::size_t>(count);
+  }
+  std::string word;
+  for (const std::uint8_t byte : bytes) word += letters[byte & 31];
+  return word;
+}
+
+void forbid_core_dumps() noexcept {
+  const rlimit none{};
+  ::setrlimit(RLIMIT_CORE, &none);
+  ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
+}  // namespace pillarbox::base

@@ -1,0 +1,180 @@
+#include "base/text.h"
+
+#include <algorithm>
+#include <charconv>
+
+namespace pillarbox::base {
+namespace {
+
+// The length of the well-formed UTF-8 sequence that text begins with (RFC 3629, section 4), or 0.
+std::size_t utf8_length(std::string_view text) {
+  const auto at = [&](std::size_t i) {
+    return i < text.size() ? static_cast<unsigned char>(text[i]) : static_cast<unsigned char>(0);
+  };
+  const auto tail = [&](std::size_t i, unsigned char low = 0x80, unsigned char high = 0xBF) {
+    return at(i) >= low && at(i) <= high;
+  };
+  const unsigned char first = at(0);
+  if (first < 0x80) return text.empty() ? 0 : 1;
+  if (first >= 0xC2 && first <= 0xDF) return tail(1) ? 2 : 0;
+  if (first >= 0xE0 && first <= 0xEF) {
+    const unsigned char low = first == 0xE0 ? 0xA0 : 0x80;
+    const unsigned char high = first == 0xED ? 0x9F : 0xBF;
+    return tail(1, low, high) && tail(2) ? 3 : 0;
+  }
+  if (first >= 0xF0 && first <= 0xF4) {
+    const unsigned char low = first == 0xF0 ? 0x90 : 0x80;
+    const unsigned char high = first == 0xF4 ? 0x8F : 0xBF;
+    return tail(1, low, high) && tail(2) && tail(3) ? 4 : 0;
+  }
+  return 0;
+}
+
+// Splits text into well-formed characters and stray bytes: each(sequence, well_formed).
+template <class Each>
+void each_character(std::string_view text, Each each) {
+  while (!text.empty()) {
+    const std::size_t length = utf8_length(text);
+    each(text.substr(0, std::max<std::size_t>(length, 1)), length > 0);
+    text.remove_prefix(std::max<std::size_t>(length, 1));
+  }
+}
+
+void append_hex(std::string& out, char c) {
+  constexpr std::string_view digits = "0123456789abcdef";
+  const auto byte = static_cast<unsigned char>(c);
+  out += "\\x";
+  out += digits[byte >> 4];
+  out += digits[byte & 15];
+}
+
+// C1 controls are U+0080 to U+009F: C2 80 to C2 9F. Terminals may obey them.
+bool is_c1(std::string_view character) {
+  return character.size() == 2 && character[0] == '\xC2' && static_cast<unsigned char>(character[1]) < 0xA0;
+}
+
+std::string shown(std::string_view text, bool keep_backslash_and_tab) {
+  std::string out;
+  out.reserve(text.size());
+  each_character(text, [&](std::string_view character, bool well_formed) {
+    const char c = character[0];
+    if (!well_formed || is_c1(character)) {
+      for (const char byte : character) append_hex(out, byte);
+    } else if (keep_backslash_and_tab && (c == '\\' || c == '\t')) {
+      out += c;
+    } else if (c == '\\') {
+      out += "\\\\";
+    } else if (c == '\n') {
+      out += "\\n";
+    } else if (c == '\r') {
+      out += "\\r";
+    } else if (c == '\t') {
+      out += "\\t";
+    } else if (is_control(c)) {
+      append_hex(out, c);
+    } else {
+      out += character;
+    }
+  });
+  return out;
+}
+
+}  // namespace
+
+bool is_ascii(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return is_ascii(c); });
+}
+
+bool is_utf8(std::string_view text) {
+  bool all = true;
+  each_character(text, [&](std::string_view, bool well_formed) { all = all && well_formed; });
+  return all;
+}
+
+bool iequals(std::string_view a, std::string_view b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) { return lower(x) == lower(y); });
+}
+
+bool istarts_with(std::string_view text, std::string_view prefix) {
+  return iequals(text.substr(0, prefix.size()), prefix);
+}
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  for (char& c : out) c = lower(c);
+  return out;
+}
+
+std::string upper(std::string_view text) {
+  std::string out(text);
+  for (char& c : out) c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+  return out;
+}
+
+std::string_view trim(std::string_view text) {
+  constexpr std::string_view white = " \t\r\n";
+  const std::size_t begin = text.find_first_not_of(white);
+  if (begin == std::string_view::npos) return {};
+  return text.substr(begin, text.find_last_not_of(white) - begin + 1);
+}
+
+std::vector<std::string_view> split(std::string_view text, char separator) {
+  std::vector<std::string_view> parts;
+  for (;;) {
+    const std::size_t end = text.find(separator);
+    parts.push_back(text.substr(0, end));
+    if (end == std::string_view::npos) return parts;
+    text.remove_prefix(end + 1);
+  }
+}
+
+std::optional<std::uint64_t> number(std::string_view text) {
+  std::uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+std::string escape(std::string_view text) { return shown(text, false); }
+
+std::string visible(std::string_view text) { return shown(text, true); }
+
+std::string quote(std::string_view text) {
+  std::string inner = escape(text);
+  const bool plain = !inner.empty() && inner == text && inner.find_first_of(" \"") == std::string::npos;
+  if (plain) return inner;
+  std::string out = "\"";
+  for (const char c : inner) {
+    if (c == '"') out += '\\';
+    out += c;
+  }
+  return out + '"';
+}
+
+std::string json_string(std::string_view text) {
+  std::string out = "\"";
+  each_character(text, [&](std::string_view character, bool well_formed) {
+    constexpr std::string_view digits = "0123456789abcdef";
+    const char c = character[0];
+    if (!well_formed) {
+      out += "\\ufffd";
+    } else if (c == '"' || c == '\\') {
+      out += '\\';
+      out += c;
+    } else if (is_c1(character)) {
+      const auto byte = static_cast<unsigned char>(character[1]);
+      out += "\\u00";
+      out += digits[byte >> 4];
+      out += digits[byte & 15];
+    } else if (is_control(c)) {
+      out += "\\u00";
+      out += digits[static_cast<unsigned char>(c) >> 4];
+      out += digits[static_cast<unsigned char>(c) & 15];
+    } else {
+      out += character;
+    }
+  });
+  return out + '"';
+}
+
+}  // namespace pillarbox::base

@@ -1,0 +1,49 @@
+// ASCII text: classification, trimming, comparing, and making text from outside safe to show.
+//
+// Mail is bytes. These functions look at ASCII only and never at a locale, so they mean the same on every host
+// (std::isalpha and friends don't, and are undefined for a negative char).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace pillarbox::base {
+
+constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
+constexpr bool is_alpha(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+constexpr bool is_alnum(char c) { return is_digit(c) || is_alpha(c); }
+constexpr bool is_blank(char c) { return c == ' ' || c == '\t'; }
+constexpr bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
+constexpr bool is_ascii(char c) { return static_cast<unsigned char>(c) < 0x80; }
+constexpr char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+
+bool is_ascii(std::string_view text);
+bool is_utf8(std::string_view text);  // well-formed after RFC 3629
+bool iequals(std::string_view a, std::string_view b);
+bool istarts_with(std::string_view text, std::string_view prefix);
+std::string lower(std::string_view text);
+std::string upper(std::string_view text);
+std::string_view trim(std::string_view text);  // blanks, CR and LF off both ends
+std::vector<std::string_view> split(std::string_view text, char separator);
+
+// The whole of text as a decimal number, or nothing.
+std::optional<std::uint64_t> number(std::string_view text);
+
+// Text that can be shown on one line of a terminal or log: control characters (C1's too) and bytes that are no UTF-8
+// become \n, \t, \r or \xHH, and a backslash is doubled.
+std::string escape(std::string_view text);
+
+// As escape, but a backslash and a tab stay: a line of a trace that may be pasted elsewhere.
+std::string visible(std::string_view text);
+
+// A value of a key=value line: in double quotes, with \" and \\ inside, if it is empty or holds a blank, a quote or
+// what escape would change.
+std::string quote(std::string_view text);
+
+// A JSON string with its quotes; bytes that are no UTF-8 become U+FFFD.
+std::string json_string(std::string_view text);
+
+}  // namespace pillarbox::base

@@ -1,0 +1,159 @@
+#include "config/aliases.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <set>
+#include <sys/stat.h>
+
+#include "base/source.h"
+#include "base/text.h"
+
+namespace pillarbox::config {
+namespace {
+
+constexpr std::size_t largest_file = 16U << 20U;
+
+struct Line {
+  std::size_t number;
+  std::string text;
+};
+
+// Lines with their continuations, without comments and empty ones.
+std::vector<Line> logical_lines(std::string_view text) {
+  std::vector<Line> lines;
+  std::size_t number = 0;
+  for (const std::string_view line : base::split(text, '\n')) {
+    ++number;
+    const std::string_view content = base::trim(line);
+    if (content.empty() || content.front() == '#') continue;
+    if (base::is_blank(line.front()) && !lines.empty()) {
+      lines.back().text += ' ' + std::string(content);
+    } else {
+      lines.push_back({number, std::string(content)});
+    }
+  }
+  return lines;
+}
+
+// Where the name ends: at the first colon outside quotes.
+std::size_t colon_of(std::string_view line) {
+  bool quoted = false;
+  for (std::size_t i = 0; i < line.size(); ++i) {
+    if (line[i] == '"') quoted = !quoted;
+    if (line[i] == ':' && !quoted) return i;
+  }
+  return std::string_view::npos;
+}
+
+std::string unquoted(std::string_view text) {
+  text = base::trim(text);
+  if (text.size() >= 2 && text.front() == '"' && text.back() == '"') text = text.substr(1, text.size() - 2);
+  return std::string(text);
+}
+
+// The elements of a value, split at commas outside quotes.
+std::vector<std::string> elements(std::string_view value) {
+  std::vector<std::string> out(1);
+  bool quoted = false;
+  for (const char c : value) {
+    if (c == '"') quoted = !quoted;
+    if (c == ',' && !quoted) {
+      out.emplace_back();
+    } else {
+      out.back() += c;
+    }
+  }
+  return out;
+}
+
+bool is_delivery(std::string_view element) {
+  return element.starts_with('|') || element.starts_with('/') || base::istarts_with(element, ":include:");
+}
+
+}  // namespace
+
+// One expansion: what was visited is not visited again.
+class Aliases::Walk {
+ public:
+  Walk(const Aliases& aliases, const std::vector<std::string>& local_domains)
+      : aliases_(aliases), local_domains_(local_domains) {}
+
+  void visit(const mail::Mailbox& mailbox) {
+    const mail::Address& address = mailbox.address;
+    const std::string name = base::lower(address.local());
+    const auto target = is_local(address) && !mailbox.escaped ? aliases_.targets_.find(name) : aliases_.targets_.end();
+    if (target == aliases_.targets_.end()) {
+      out_.addresses.push_back(address);
+      return;
+    }
+    if (!visited_.insert(name).second) return;
+    for (const std::string& element : target->second.refused) {
+      out_.warnings.push_back("alias " + name + ": " + base::quote(element) +
+                              " is skipped: this program runs no commands and writes no files");
+    }
+    for (const mail::Mailbox& next : target->second.mailboxes) visit(next);
+  }
+
+  Expansion take() { return std::move(out_); }
+
+ private:
+  [[nodiscard]] bool is_local(const mail::Address& address) const {
+    return address.domain().empty() ||
+           std::any_of(local_domains_.begin(), local_domains_.end(),
+                       [&](const std::string& domain) { return base::iequals(domain, address.domain()); });
+  }
+
+  const Aliases& aliases_;
+  const std::vector<std::string>& local_domains_;
+  std::set<std::string> visited_;
+  Expansion out_;
+};
+
+Result<Aliases> Aliases::load(const std::string& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0 && (errno == ENOENT || errno == ENOTDIR)) return Aliases();
+  auto file = base::open_source(path);
+  auto text = file ? base::read_all(**file, largest_file) : Result<std::string>(file.error());
+  if (!text) return Error{Error::Kind::config, "aliases: " + text.error().text};
+  return parse(*text, path);
+}
+
+Result<Aliases> Aliases::parse(std::string_view text, const std::string& path) {
+  Aliases aliases;
+  std::string faults;
+  const auto fault = [&](const Line& line, const std::string& what) {
+    faults += (faults.empty() ? "" : "\n") + path + ":" + std::to_string(line.number) + ": " + what;
+  };
+  for (const Line& line : logical_lines(text)) {
+    const std::size_t colon = colon_of(line.text);
+    const std::string name = base::lower(unquoted(std::string_view(line.text).substr(0, colon)));
+    if (colon == std::string::npos || name.empty()) {
+      fault(line, "is no alias; an alias is written \"name: address, ...\"");
+      continue;
+    }
+    Target& target = aliases.targets_[name];
+    for (const std::string& element : elements(std::string_view(line.text).substr(colon + 1))) {
+      const std::string bare = unquoted(element);
+      if (is_delivery(bare)) {
+        target.refused.push_back(bare);
+        continue;
+      }
+      auto list = mail::parse_list(element);
+      if (!list) {
+        fault(line, list.error().text);
+        continue;
+      }
+      for (mail::Mailbox& mailbox : *list) target.mailboxes.push_back(std::move(mailbox));
+    }
+  }
+  if (!faults.empty()) return Error{Error::Kind::config, faults};
+  return aliases;
+}
+
+Aliases::Expansion Aliases::expand(const mail::Mailbox& mailbox, const std::vector<std::string>& local_domains) const {
+  Walk walk(*this, local_domains);
+  walk.visit(mailbox);
+  return walk.take();
+}
+
+}  // namespace pillarbox::config

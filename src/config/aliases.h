@@ -1,0 +1,41 @@
+// Aliases: who gets the mail of a local name (aliases(5)). "name: address, …"; a line that begins with a blank goes on
+// with the one before, "#" begins a comment. "|command", "/file" and ":include:" are not for a program that delivers
+// nothing, and are skipped with a warning.
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "mail/address.h"
+
+namespace pillarbox::config {
+
+class Aliases {
+ public:
+  // A file that is not there has no aliases. config (78) for one that can't be read and for each line that is no alias.
+  static Result<Aliases> load(const std::string& path);
+  static Result<Aliases> parse(std::string_view text, const std::string& path);
+
+  struct Expansion {
+    std::vector<mail::Address> addresses;  // bare names without an alias among them
+    std::vector<std::string> warnings;
+  };
+
+  // What a mailbox becomes, recursively; a loop ends where it comes round. A name is local without a domain or with one
+  // of the local ones; an escaped one is left alone.
+  [[nodiscard]] Expansion expand(const mail::Mailbox& mailbox, const std::vector<std::string>& local_domains) const;
+
+ private:
+  struct Target {
+    std::vector<mail::Mailbox> mailboxes;
+    std::vector<std::string> refused;  // "|command" and the like
+  };
+  class Walk;
+
+  std::map<std::string, Target> targets_;  // by name in lower case
+};
+
+}  // namespace pillarbox::config

@@ -1,0 +1,154 @@
+#include "mail/header.h"
+
+#include <algorithm>
+#include <array>
+
+#include "base/text.h"
+
+namespace pillarbox::mail {
+namespace {
+
+constexpr std::size_t largest_block = 16U << 20U;
+constexpr std::size_t longest_name = 998;  // no field name can be longer than a line (RFC 5322 section 2.1.1)
+
+// What a line is can be known before its end: a body of one endless line must not be read into memory to find out.
+enum class Line { unknown, empty, field, folding, envelope, body };
+
+// Printable ASCII but the colon (RFC 5322 ftext).
+bool is_ftext(char c) { return c > ' ' && c < 0x7f && c != ':'; }
+
+// Classifies a line by what of it is there; complete says that its LF is there too (not in the text).
+Line classify(std::string_view line, bool complete, bool first) {
+  const std::size_t end = line.find_first_not_of('\r');
+  if (end == std::string_view::npos) return complete ? Line::empty : Line::unknown;
+  if (line[0] == '\r') return Line::body;
+  if (base::is_blank(line[0])) return first ? Line::body : Line::folding;
+  const auto name_end = static_cast<std::size_t>(
+      std::find_if_not(line.begin(), line.end(), [](char c) { return is_ftext(c); }) - line.begin());
+  const std::size_t colon = line.find_first_not_of(" \t", name_end);
+  if (name_end > longest_name) return Line::body;
+  if (colon == std::string_view::npos) return complete ? Line::body : Line::unknown;
+  if (line[colon] == ':' && name_end > 0) return Line::field;
+  if (first && (line.starts_with("From ") || line.starts_with(">From "))) return Line::envelope;
+  return Line::body;
+}
+
+// Collects the bytes of a source line by line until the header's end.
+class Scanner {
+ public:
+  Scanner(std::unique_ptr<base::Source> source, Normaliser::Nul nul) : source_(std::move(source)), nul_(nul) {}
+
+  Result<HeaderAndBody> scan() {
+    for (;;) {
+      const std::size_t end = buffer_.find('\n', at_);
+      const bool complete = end != std::string::npos || ended_;
+      const std::string_view line = std::string_view(buffer_).substr(at_, complete ? end - at_ : std::string::npos);
+      if (line.empty() && end == std::string::npos && ended_) return finish(at_);
+      const Line kind = classify(line, complete, out_.header.fields.empty());
+      if (kind == Line::body) return finish(at_);
+      if (kind == Line::empty) return finish(end == std::string::npos ? buffer_.size() : end + 1);
+      if (!complete) {
+        if (const auto more = fill(); !more) return more.error();
+        continue;
+      }
+      if (const auto taken = take(line, kind); !taken) return taken.error();
+      at_ = end == std::string::npos ? buffer_.size() : end + 1;
+    }
+  }
+
+ private:
+  Result<void> fill() {
+    if (buffer_.size() - at_ + kept_ > largest_block) {
+      return Error{Error::Kind::data, "the header is larger than 16 MiB"};
+    }
+    buffer_.erase(0, at_);
+    at_ = 0;
+    const std::size_t before = buffer_.size();
+    buffer_.resize(before + 16384);
+    const auto count = source_->read(std::span(buffer_).subspan(before));
+    if (!count) return count.error();
+    buffer_.resize(before + *count);
+    ended_ = *count == 0;
+    return {};
+  }
+
+  Result<void> take(std::string_view line, Line kind) {
+    std::string normal;
+    Normaliser normaliser(Normaliser::Part::header, nul_);
+    if (auto fed = normaliser.feed(line, normal); !fed) return std::move(fed).error().in("the header");
+    normaliser.finish(normal);
+    out_.nuls_dropped += normaliser.nuls_dropped();
+    kept_ += normal.size();
+    if (kept_ > largest_block) return Error{Error::Kind::data, "the header is larger than 16 MiB"};
+    if (kind == Line::envelope) {
+      out_.envelope_line = normal;
+    } else if (kind == Line::field) {
+      out_.header.fields.push_back({normal});
+    } else {
+      out_.header.fields.back().raw += normal;
+    }
+    return {};
+  }
+
+  Result<HeaderAndBody> finish(std::size_t body) {
+    out_.body = std::make_unique<base::PrefixedSource>(buffer_.substr(body), std::move(source_));
+    return std::move(out_);
+  }
+
+  std::unique_ptr<base::Source> source_;
+  Normaliser::Nul nul_;
+  HeaderAndBody out_;
+  std::string buffer_;   // what was read and is not taken yet, from at_ on
+  std::size_t at_ = 0;   // where the line at hand begins
+  std::size_t kept_ = 0; // bytes of the fields so far
+  bool ended_ = false;
+};
+
+}  // namespace
+
+std::string_view Field::name() const {
+  const std::string_view before = std::string_view(raw).substr(0, raw.find(':'));
+  return base::trim(before);
+}
+
+std::string_view Field::value() const {
+  std::string_view value = std::string_view(raw).substr(value_offset());
+  if (value.ends_with("\r\n")) value.remove_suffix(2);
+  return value;
+}
+
+std::size_t Field::value_offset() const { return raw.find(':') + 1; }
+
+const Field* Header::find(std::string_view name) const {
+  const auto found =
+      std::find_if(fields.begin(), fields.end(), [&](const Field& field) { return base::iequals(field.name(), name); });
+  return found == fields.end() ? nullptr : &*found;
+}
+
+void Header::remove(std::string_view name) {
+  std::erase_if(fields, [&](const Field& field) { return base::iequals(field.name(), name); });
+}
+
+void Header::append(std::string_view name, std::string_view value) {
+  fields.push_back({std::string(name) + ": " + std::string(value) + "\r\n"});
+}
+
+std::string Header::text() const {
+  std::string out;
+  for (const Field& field : fields) out += field.raw;
+  return out + "\r\n";
+}
+
+Result<HeaderAndBody> read_header(std::unique_ptr<base::Source> message, Normaliser::Nul nul) {
+  return Scanner(std::move(message), nul).scan();
+}
+
+std::string unfolded(std::string_view value) {
+  std::string out;
+  for (const char c : base::trim(value)) {
+    if (c != '\r' && c != '\n') out += c;
+  }
+  return out;
+}
+
+}  // namespace pillarbox::mail

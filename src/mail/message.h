@@ -1,0 +1,52 @@
+// Message: the octets of one message as they leave, before dot-stuffing: what options and the header's preparation put
+// first, then the body, normalised piece by piece. Read once, in pieces of any size; memory does not grow with it.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "base/result.h"
+#include "base/source.h"
+#include "mail/normaliser.h"
+
+namespace pillarbox::mail {
+
+class Message {
+ public:
+  // head goes first, as it is (normalised already); then what body gives, through the normaliser.
+  Message(std::string head, std::unique_ptr<base::Source> body, Normaliser normaliser)
+      : pending_(std::move(head)), body_(std::move(body)), normaliser_(normaliser) {}
+
+  // The body goes out as it is, but for a CRLF at its end if that is missing.
+  static Message raw(std::string head, std::unique_ptr<base::Source> body);
+
+  // Reads the first piece, so that trouble in it (a NUL, a device that fails) is known before anything is sent.
+  Result<void> prime();
+
+  // At most out.size() octets; 0 is the end. Errors are the source's, or data (65) at a NUL.
+  Result<std::size_t> read(std::span<char> out);
+
+  // Octets read so far; after the end the message's size (RFC 1870).
+  [[nodiscard]] std::uint64_t size() const { return size_; }
+  // The whole size, if all of the message is in memory already (after prime()).
+  [[nodiscard]] std::optional<std::uint64_t> known_size() const;
+  [[nodiscard]] bool untouched() const { return size_ == 0; }  // nothing was read yet
+  [[nodiscard]] std::uint64_t nuls_dropped() const { return normaliser_.nuls_dropped(); }
+
+ private:
+  Result<void> refill();
+
+  std::string pending_;  // normalised and not read yet, from at_ on
+  std::size_t at_ = 0;
+  std::unique_ptr<base::Source> body_;
+  Normaliser normaliser_;
+  bool raw_ = false;
+  char last_ = '\n', before_last_ = '\r';  // of a raw message; an empty one needs no line end
+  bool ended_ = false;
+  std::uint64_t size_ = 0;
+};
+
+}  // namespace pillarbox::mail

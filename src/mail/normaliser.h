@@ -1,0 +1,47 @@
+// Normaliser: the one place where line ends are made what SMTP wants (RFC 5321 sections 2.3.8 and 4.1.1.4).
+//
+// CRLF, LF, and any number of CRs before an LF are one line end. A CR that no LF follows is a line end in the body and
+// a space in the header. What comes out has CRLF at every line's end, the last one's too, and no other CR or LF: no
+// mixture can be taken for the end of DATA by any reader (SMTP smuggling). Bytes come in pieces of any size; the
+// result does not depend on where they were cut. NUL is refused or dropped, as asked for.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace pillarbox::mail {
+
+class Normaliser {
+ public:
+  enum class Part { header, body };  // what the first byte belongs to; a header ends at its first empty line
+  enum class Nul { refuse, drop };
+
+  Normaliser(Part part, Nul nul) : part_(part), nul_(nul) {}
+
+  // Appends the normal form of a piece to out. data (65) at a NUL if they are refused; out is of no use then.
+  Result<void> feed(std::string_view in, std::string& out);
+
+  // The end of the message: resolves CRs at its end and adds the last line end if it is missing.
+  void finish(std::string& out);
+
+  [[nodiscard]] std::uint64_t nuls_dropped() const { return nuls_dropped_; }
+  [[nodiscard]] bool eight_bit() const { return eight_bit_; }  // a byte above 127 has passed
+
+ private:
+  void end_line(std::string& out);
+  void settle_cr(std::string& out);
+  void run(std::string_view text, std::string& out);
+
+  Part part_;
+  Nul nul_;
+  bool at_line_start_ = true;
+  std::uint64_t crs_ = 0;  // CRs seen of which it is not known yet whether an LF follows
+  std::uint64_t taken_ = 0;
+  std::uint64_t nuls_dropped_ = 0;
+  bool eight_bit_ = false;
+};
+
+}  // namespace pillarbox::mail

@@ -1,0 +1,43 @@
+// What a submitted message's header becomes (RFC 6409 section 8): recipients are taken from it, what must not leave is
+// dropped, what is missing is added, bare names get a domain. Pure: names, dates and ids are given.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "mail/address.h"
+#include "mail/envelope.h"
+#include "mail/header.h"
+
+namespace pillarbox::mail {
+
+// The mailboxes of To, Cc and Bcc; where there is a Resent-To, -Cc or -Bcc only those of the first Resent- block
+// (RFC 5322 section 3.6.6; blocks are put in front, and a field that comes again begins the next one).
+Result<std::vector<Address>> recipients_of(const Header& header);
+
+// The sender that the header names: Sender, else From's first mailbox, or their Resent- forms of the first block if
+// there is one. data (65) if there is none.
+Result<Address> sender_of(const Header& header);
+
+// True if a Resent-To, Resent-Cc or Resent-Bcc is there.
+bool is_resent(const Header& header);
+
+// Bcc and Resent-Bcc, the secret recipients.
+void remove_bcc(Header& header);
+
+// What a submission adds where it is missing. Empty values are not used.
+struct Missing {
+  Address author;            // From's address
+  std::string author_name;   // From's display name, "" for none
+  std::string date;          // RFC 5322
+  std::string message_id;    // with its angle brackets
+  bool to = true;            // "To: undisclosed-recipients:;" where there is neither To nor Cc
+};
+void add_missing(Header& header, const Missing& missing);
+
+// Puts "@domain" behind each bare name in the fields that hold addresses. A field that can't be parsed stays as it is.
+void qualify(Header& header, std::string_view domain);
+
+}  // namespace pillarbox::mail

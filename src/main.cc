@@ -1,0 +1,3 @@
+#include "app/front.h"
+
+int main(int argc, char** argv) { return pillarbox::app::run(argc, argv); }

@@ -1,0 +1,316 @@
+#include "smtp/dialogue.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "base/text.h"
+
+namespace pillarbox::smtp {
+namespace {
+
+constexpr int most_challenges = 20;           // no mechanism needs more; a server could ask for ever
+constexpr std::size_t shortest_secret = 4;    // striking out less would hide every other word
+
+Phase phase_of(std::string_view command, Phase current) {
+  struct Verb {
+    std::string_view text;
+    Phase phase;
+  };
+  constexpr std::array<Verb, 9> verbs = {{{"EHLO", Phase::ehlo},
+                                          {"HELO", Phase::helo},
+                                          {"STARTTLS", Phase::starttls},
+                                          {"AUTH", Phase::auth},
+                                          {"MAIL FROM:", Phase::mail},
+                                          {"RCPT TO:", Phase::rcpt},
+                                          {"DATA", Phase::data},
+                                          {"RSET", Phase::rset},
+                                          {"QUIT", Phase::quit}}};
+  for (const Verb& verb : verbs) {
+    if (command.starts_with(verb.text)) return verb.phase;
+  }
+  return current;
+}
+
+void replace_all(std::string& text, std::string_view what, std::string_view with) {
+  for (std::size_t at = text.find(what); at != std::string::npos; at = text.find(what, at + with.size())) {
+    text.replace(at, what.size(), with);
+  }
+}
+
+}  // namespace
+
+std::string describe(Phase phase) {
+  switch (phase) {
+    case Phase::connect: return "the connection";
+    case Phase::greeting: return "the session";
+    case Phase::ehlo: return "EHLO";
+    case Phase::helo: return "HELO";
+    case Phase::starttls: return "STARTTLS";
+    case Phase::tls: return "the TLS handshake";
+    case Phase::auth: return "the login";
+    case Phase::mail: return "the sender";
+    case Phase::rcpt: return "the recipient";
+    case Phase::data: return "DATA";
+    case Phase::body: return "the message";
+    case Phase::dot: return "the message";
+    case Phase::rset: return "RSET";
+    case Phase::quit: return "QUIT";
+  }
+  return {};
+}
+
+std::optional<std::string> Connection::offers(std::string_view keyword) const {
+  for (const std::string& extension : extensions) {
+    const std::size_t end = std::min(extension.find_first_of(" ="), extension.size());
+    if (base::iequals(std::string_view(extension).substr(0, end), keyword)) {
+      return std::string(base::trim(std::string_view(extension).substr(std::min(end + 1, extension.size()))));
+    }
+  }
+  return std::nullopt;
+}
+
+void Dialogue::conceal(std::string_view secret) {
+  if (secret.size() >= shortest_secret) concealed_.emplace_back(std::string(secret));
+}
+
+void Dialogue::connecting(std::string server) {
+  connection_ = Connection{.server = std::move(server), .address = {}, .port = 0, .began = base::Instant::clock::now()};
+  phase_ = Phase::connect;
+  awaited_.clear();
+  reader_.take();
+  ready_ = false;
+}
+
+void Dialogue::connected(std::string address, int port, bool loopback) {
+  connection_.address = std::move(address);
+  connection_.port = port;
+  connection_.loopback = loopback;
+  phase_ = Phase::greeting;
+  awaited_.push_back(Phase::greeting);
+  view_.note("connected to " + connection_.address + " port " + std::to_string(port));
+}
+
+void Dialogue::secured(TlsInfo tls) {
+  view_.note(tls.version + " with " + tls.cipher + ", certificate " + (tls.verified ? "verified" : "not verified"));
+  connection_.tls = std::move(tls);
+  connection_.extensions.clear();  // what was said in the clear does not count any more (RFC 3207 section 4.2)
+}
+
+void Dialogue::begin_transaction(std::size_t recipients, std::optional<std::uint64_t> size) {
+  phase_ = Phase::connect;
+  recipients_.assign(recipients, Recipient{});
+  answered_ = 0;
+  size_ = size;
+  accepted_.reset();
+  failure_.reset();
+  heard_ = false;
+}
+
+void Dialogue::command(std::string_view line) {
+  phase_ = phase_of(line, phase_);
+  if (phase_ == Phase::mail && !std::exchange(ready_, true)) view_.ready(connection_);
+  awaited_.push_back(phase_);
+  view_.command(redact_command(line));
+}
+
+Dialogue::Next Dialogue::reply_line(std::string_view line) {
+  while (!line.empty() && (line.back() == '\n' || line.back() == '\r')) line.remove_suffix(1);
+  const std::string safe = masked(line);
+  view_.reply_line(safe);
+  heard_ = true;
+  switch (reader_.add(line)) {
+    case ReplyReader::State::incomplete: return Next::go_on;
+    case ReplyReader::State::complete: return judge(reader_.take());
+    case ReplyReader::State::malformed: return break_off("not an SMTP reply: " + base::quote(safe.substr(0, 200)));
+    case ReplyReader::State::mixed:
+      return break_off("the lines of a reply have different codes, the last of them " + base::quote(safe.substr(0, 200)));
+    case ReplyReader::State::oversized: return break_off("a reply of more than 64 KiB");
+  }
+  return Next::stop;
+}
+
+Dialogue::Next Dialogue::break_off(std::string text) {
+  fail({.cause = Failure::Cause::protocol, .phase = phase_, .text = std::move(text)});
+  return Next::stop;
+}
+
+Dialogue::Next Dialogue::judge(Reply reply) {
+  if (phase_ != Phase::ehlo) {  // the extensions are no place for an echo, and a secret may be a word like "SIZE"
+    for (std::string& line : reply.lines) line = masked(line);
+  }
+  if (awaited_.empty()) return judge_unasked(reply);
+  const Phase phase = awaited_.front();
+  awaited_.pop_front();
+  switch (phase) {
+    case Phase::greeting:
+      return reply.positive() ? Next::go_on : refuse(phase, reply, Next::stop);
+    case Phase::ehlo:
+    case Phase::helo:
+      return judge_hello(reply);
+    case Phase::starttls:
+      if (reply.code == 220) {
+        phase_ = Phase::tls;
+        return Next::go_on;
+      }
+      if (terms_.tls_required || reply.code == 421) return refuse(phase, reply, Next::stop);
+      return before_login();
+    case Phase::auth:
+      return judge_login(reply);
+    case Phase::mail:
+    case Phase::rcpt:
+    case Phase::data:
+    case Phase::dot:
+      return judge_transaction(phase, reply);
+    case Phase::connect:
+    case Phase::tls:
+    case Phase::body:
+    case Phase::rset:
+    case Phase::quit:
+      return Next::go_on;
+  }
+  return Next::stop;
+}
+
+// A reply to the message before its end, a good-bye, or a server that is out of step.
+Dialogue::Next Dialogue::judge_unasked(const Reply& reply) {
+  const bool refusal = reply.transient() || reply.permanent();
+  if (reply.code == 421 || (phase_ == Phase::body && refusal)) return refuse(phase_, reply, Next::stop);
+  return break_off("a reply that nothing had asked for: " + std::to_string(reply.code) + " " +
+                   base::quote(reply.text().substr(0, 200)));
+}
+
+// HELO is for servers that don't know EHLO, and for nothing else (RFC 5321 section 3.2): a refused EHLO must not become
+// a session without TLS or AUTH.
+Dialogue::Next Dialogue::judge_hello(const Reply& reply) {
+  if (reply.positive()) {
+    connection_.extensions.clear();
+    if (phase_ == Phase::helo) return before_mail();
+    for (std::size_t i = 1; i < reply.lines.size(); ++i) {
+      const std::string_view line = base::trim(reply.lines[i]);
+      if (!line.empty()) connection_.extensions.emplace_back(line);
+    }
+    const bool encrypt = terms_.tls_wanted && !connection_.tls;
+    if (encrypt && connection_.offers("STARTTLS")) return Next::go_on;
+    if (encrypt && terms_.tls_required) {
+      fail({.cause = Failure::Cause::tls_not_offered, .phase = Phase::starttls});
+      return Next::stop;
+    }
+    return before_login();
+  }
+  const bool unknown = phase_ == Phase::ehlo && (reply.code == 500 || reply.code == 502);
+  const bool needs_ehlo = terms_.tls_required || terms_.login || connection_.tls;
+  return unknown && !needs_ehlo ? Next::go_on : refuse(phase_, reply, Next::stop);
+}
+
+// The last look before credentials leave.
+Dialogue::Next Dialogue::before_login() {
+  if (!terms_.login) return before_mail();
+  const auto offered = connection_.offers("AUTH");
+  std::string known;
+  if (offered) {
+    for (const std::string_view mechanism : base::split(*offered, ' ')) {
+      if (std::find(terms_.mechanisms.begin(), terms_.mechanisms.end(), base::upper(mechanism)) !=
+          terms_.mechanisms.end()) {
+        known = mechanism;
+      }
+    }
+  }
+  if (known.empty()) {
+    const std::string text = offered ? "AUTH is offered with " + base::quote(*offered) + " only" : "AUTH is not offered";
+    fail({.cause = Failure::Cause::auth_not_offered, .phase = Phase::auth, .text = text});
+    return Next::stop;
+  }
+  if (!connection_.tls && !connection_.loopback && !terms_.cleartext_login) {
+    fail({.cause = Failure::Cause::cleartext, .phase = Phase::auth});
+    return Next::stop;
+  }
+  return Next::go_on;
+}
+
+Dialogue::Next Dialogue::judge_login(const Reply& reply) {
+  if (reply.code == 334 && ++challenges_ <= most_challenges) return Next::go_on;
+  if (reply.code != 235) return refuse(Phase::auth, reply, Next::stop);
+  connection_.auth = mechanism_;
+  return before_mail();
+}
+
+// The session stands; does it suit the message at hand?
+Dialogue::Next Dialogue::before_mail() {
+  const auto limit = connection_.offers("SIZE");
+  const auto most = limit ? base::number(*limit) : std::nullopt;
+  if (!size_ || !most || *most == 0 || *size_ <= *most) return Next::go_on;
+  fail({.cause = Failure::Cause::too_large,
+        .phase = Phase::mail,
+        .text = "the message has " + std::to_string(*size_) + " bytes, the server takes " + std::to_string(*most)});
+  return Next::stop;
+}
+
+Dialogue::Next Dialogue::judge_transaction(Phase phase, const Reply& reply) {
+  if (phase == Phase::rcpt && answered_ < recipients_.size()) recipients_[answered_++].reply = reply;
+  if (reply.code == 421) return refuse(phase, reply, Next::stop);
+  const bool known = reply.positive() || reply.transient() || reply.permanent();
+  switch (phase) {
+    case Phase::rcpt:
+      return known ? Next::go_on : refuse(phase, reply, Next::stop);
+    case Phase::data:
+      return reply.code == 354 ? Next::go_on : refuse(phase, reply, Next::go_on);
+    case Phase::dot:
+      if (reply.positive()) {
+        accepted_ = reply;
+        return Next::go_on;
+      }
+      return refuse(phase, reply, Next::go_on);
+    default:
+      return reply.positive() ? Next::go_on : refuse(phase, reply, Next::go_on);
+  }
+}
+
+Dialogue::Next Dialogue::refuse(Phase phase, const Reply& reply, Next next) {
+  fail({.cause = Failure::Cause::refused, .phase = phase, .reply = reply});
+  return next;
+}
+
+void Dialogue::body(std::string_view piece) {
+  phase_ = Phase::body;
+  view_.body(piece);
+}
+
+void Dialogue::body_ended() {
+  phase_ = Phase::dot;
+  awaited_.push_back(Phase::dot);
+  view_.body_ended();
+}
+
+void Dialogue::fail(Failure failure) {
+  if (!failure_ && !accepted_) failure_ = std::move(failure);
+}
+
+void Dialogue::disconnected() {
+  awaited_.clear();
+  connection_ = {};
+  phase_ = Phase::connect;
+}
+
+std::string Dialogue::redact_command(std::string_view line) {
+  if (phase_ != Phase::auth) return std::string(line);
+  constexpr std::string_view verb = "AUTH ";
+  if (!line.starts_with(verb)) {
+    conceal(line);
+    return "***";
+  }
+  const std::size_t end = std::min(line.find(' ', verb.size()), line.size());
+  mechanism_ = line.substr(verb.size(), end - verb.size());
+  challenges_ = 0;
+  if (end == line.size()) return std::string(line);
+  conceal(line.substr(end + 1));
+  return std::string(line.substr(0, end)) + " ***";
+}
+
+std::string Dialogue::masked(std::string_view line) const {
+  std::string out(line);
+  for (const base::Secret& secret : concealed_) replace_all(out, secret.reveal(), "***");
+  return out;
+}
+
+}  // namespace pillarbox::smtp

@@ -1,0 +1,53 @@
+// Endpoint: where to submit and on what terms. A value of this folder's own, so that the conversation knows nothing of
+// configuration files or command lines.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+
+#include "base/secret.h"
+
+namespace pillarbox::smtp {
+
+enum class TlsMode {
+  none,
+  opportunistic,  // STARTTLS where it is offered; in the clear where it isn't
+  required,       // STARTTLS, or nothing is sent
+  implicit,       // TLS from the first byte (RFC 8314)
+};
+
+struct Tls {
+  TlsMode mode = TlsMode::required;
+  bool verify = true;             // certificate and name
+  bool modern = true;             // TLS 1.2 at least
+  std::string ca_file = {};       // PEM; "": the system's authorities
+  std::string ciphers = {};       // OpenSSL's cipher string; "": the library's choice
+};
+
+struct Login {
+  std::string user;
+  base::Secret password;
+  std::string mechanism = "auto";  // or plain, login, cram-md5
+  bool allow_cleartext = false;    // to a host that is not the loopback, without TLS
+};
+
+struct Timeouts {
+  std::chrono::milliseconds connect = std::chrono::seconds(30);  // over all addresses
+  std::chrono::milliseconds reply = std::chrono::seconds(300);   // each command's (RFC 5321 section 4.5.3.2)
+  std::chrono::milliseconds data = std::chrono::seconds(600);    // each piece of the body, and the final dot
+  std::chrono::milliseconds quit = std::chrono::seconds(5);      // the outcome is known by then
+};
+
+struct Endpoint {
+  std::string host;  // a name or an address; IPv6 without brackets
+  int port = 25;
+  std::string helo;  // EHLO's argument: a name or an address literal
+  Tls tls;
+  std::optional<Login> login;
+  Timeouts timeouts;
+
+  [[nodiscard]] std::string name() const { return host + ":" + std::to_string(port); }
+};
+
+}  // namespace pillarbox::smtp

@@ -1,0 +1,128 @@
+#include "smtp/outcome.h"
+
+#include <algorithm>
+
+namespace pillarbox::smtp {
+namespace {
+
+using Kind = Error::Kind;
+using Cause = Failure::Cause;
+
+bool before_mail(Phase phase) { return phase < Phase::mail; }
+
+// What a refusal is worth depends on what was refused (sysexits.h).
+Kind refusal_kind(Phase phase, const Reply& reply) {
+  if (reply.transient()) return Kind::temporary;
+  if (!reply.permanent()) return Kind::protocol;
+  if (phase == Phase::rcpt) return Kind::no_user;
+  if (phase == Phase::auth) return Kind::no_permission;
+  return Kind::unavailable;
+}
+
+Kind kind_of(const Failure& failure) {
+  switch (failure.cause) {
+    case Cause::refused: return refusal_kind(failure.phase, *failure.reply);
+    case Cause::lost:
+    case Cause::timeout:
+    case Cause::unresolved:
+    case Cause::unreachable: return Kind::temporary;
+    case Cause::protocol: return Kind::protocol;
+    case Cause::unknown_host: return Kind::no_host;
+    case Cause::tls_not_offered:
+    case Cause::tls_failed:
+    case Cause::certificate:
+    case Cause::too_large: return Kind::unavailable;
+    case Cause::auth_not_offered:
+    case Cause::cleartext: return Kind::no_permission;
+    case Cause::unsupported:
+    case Cause::source:
+    case Cause::local: return failure.kind;
+  }
+  return Kind::internal;
+}
+
+std::string with(const std::string& what, const std::string& detail) {
+  return detail.empty() ? what : what + ": " + detail;
+}
+
+std::string text_of(const Failure& failure) {
+  const std::string where = describe(failure.phase);
+  switch (failure.cause) {
+    case Cause::refused:
+      return where + " was refused: " + std::to_string(failure.reply->code) + " " + failure.reply->text();
+    case Cause::lost: return with("the connection was lost during " + where, failure.text);
+    case Cause::timeout: return "timed out during " + where;
+    case Cause::protocol: return with("the server broke the protocol at " + where, failure.text);
+    case Cause::unknown_host: return with("the host is unknown", failure.text);
+    case Cause::unresolved: return with("the host's address can't be had at the moment", failure.text);
+    case Cause::unreachable: return with("no connection", failure.text);
+    case Cause::tls_not_offered: return "TLS is required, and the server does not offer STARTTLS";
+    case Cause::tls_failed: return with("TLS failed", failure.text);
+    case Cause::certificate: return with("the server's certificate is not to be trusted", failure.text);
+    case Cause::auth_not_offered: return with("no login", failure.text);
+    case Cause::cleartext: return "the password would cross the network in the clear; it was not sent";
+    case Cause::too_large: return with("too large for the server", failure.text);
+    case Cause::unsupported:
+    case Cause::source:
+    case Cause::local: return failure.text;
+  }
+  return {};
+}
+
+// The verdict on one recipient whose RCPT was answered.
+Verdict verdict_on(const Reply& reply) {
+  if (reply.positive()) return {.fate = Fate::accepted, .reply = reply};
+  return judge({.cause = Cause::refused, .phase = Phase::rcpt, .reply = reply});
+}
+
+}  // namespace
+
+Verdict judge(const Failure& failure) {
+  const Kind kind = kind_of(failure);
+  // A connection that broke, a server out of its mind: another day it may work.
+  const bool later = kind == Kind::temporary || kind == Kind::protocol;
+  return {.fate = later ? Fate::deferred : Fate::rejected,
+          .kind = kind,
+          .account = before_mail(failure.phase) && failure.cause != Cause::source && failure.cause != Cause::unsupported,
+          .text = text_of(failure),
+          .reply = failure.reply};
+}
+
+std::size_t Outcome::accepted_count() const {
+  return static_cast<std::size_t>(
+      std::count_if(recipients.begin(), recipients.end(), [](const Verdict& v) { return v.fate == Fate::accepted; }));
+}
+
+const Verdict* Outcome::worst() const {
+  const Verdict* later = nullptr;
+  for (const Verdict& verdict : recipients) {
+    if (verdict.fate == Fate::accepted) continue;
+    if (verdict.kind != Kind::temporary) return &verdict;
+    if (!later) later = &verdict;
+  }
+  return later;
+}
+
+Outcome outcome_of(const Dialogue& dialogue, std::uint64_t size) {
+  Outcome outcome{.recipients = {}, .accepted = dialogue.accepted(), .failure = std::nullopt, .size = size};
+  if (!outcome.accepted && dialogue.failure()) outcome.failure = judge(*dialogue.failure());
+  // A 421 ends the session: what was said before it is no longer to be relied on, and it was about no recipient.
+  const bool closing = outcome.failure && outcome.failure->reply && outcome.failure->reply->code == 421;
+  const Verdict unsent{.text = "the message was not sent because of another recipient"};
+  for (const Recipient& recipient : dialogue.recipients()) {
+    const bool answered = recipient.reply && !closing;
+    Verdict verdict = answered ? verdict_on(*recipient.reply) : unsent;
+    if (outcome.failure && (!answered || verdict.fate == Fate::accepted)) verdict = *outcome.failure;
+    // Nobody has a message that was not taken, whatever was said to RCPT.
+    if (verdict.fate == Fate::accepted && !outcome.accepted) verdict = unsent;
+    outcome.recipients.push_back(std::move(verdict));
+  }
+  return outcome;
+}
+
+Outcome untried(std::size_t recipients, Verdict verdict) {
+  Outcome outcome{.recipients = {recipients, verdict}, .accepted = std::nullopt, .failure = std::move(verdict)};
+  return outcome;
+}
+
+}  // namespace pillarbox::smtp

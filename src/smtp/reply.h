@@ -1,0 +1,38 @@
+// Reply: what the server answered (RFC 5321 section 4.2), and the reader that puts it together line by line.
+//
+// A server is not trusted: a line keeps 512 bytes of text, a reply of more than 64 KiB or with codes that differ from
+// line to line is no reply at all.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace pillarbox::smtp {
+
+struct Reply {
+  int code = 0;
+  std::vector<std::string> lines = {};  // without the code
+
+  [[nodiscard]] bool positive() const { return code / 100 == 2; }
+  [[nodiscard]] bool intermediate() const { return code / 100 == 3; }
+  [[nodiscard]] bool transient() const { return code / 100 == 4; }
+  [[nodiscard]] bool permanent() const { return code / 100 == 5; }
+  [[nodiscard]] std::string text() const;  // the lines, joined by a blank
+};
+
+class ReplyReader {
+ public:
+  enum class State { incomplete, complete, malformed, mixed, oversized };
+
+  // One line, without its line end.
+  State add(std::string_view line);
+  // The reply, once complete; the reader begins anew.
+  Reply take();
+
+ private:
+  Reply reply_;
+  std::size_t size_ = 0;
+};
+
+}  // namespace pillarbox::smtp

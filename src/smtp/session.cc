@@ -1,0 +1,533 @@
+#include "smtp/session.h"
+
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <exception>
+#include <system_error>
+
+#include "base/text.h"
+
+namespace pillarbox::smtp {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr long libcurl_waits = 86400;  // seconds: the deadlines are ours
+constexpr long read_buffer = 262144;   // a reply of 64 KiB in one line must reach us whole, to be refused
+constexpr std::size_t stop_header = 0;
+
+struct GlobalInit {
+  GlobalInit() { curl_global_init(CURL_GLOBAL_DEFAULT); }
+};
+
+struct Peer {
+  std::string address;
+  int port = 0;
+  bool loopback = false;
+};
+
+bool is_loopback(const sockaddr_storage& address) {
+  if (address.ss_family == AF_INET) {
+    sockaddr_in v4{};
+    std::memcpy(&v4, &address, sizeof v4);
+    return (ntohl(v4.sin_addr.s_addr) >> 24U) == 127;
+  }
+  if (address.ss_family != AF_INET6) return false;
+  sockaddr_in6 v6{};
+  std::memcpy(&v6, &address, sizeof v6);
+  const bool mapped = IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr) && v6.sin6_addr.s6_addr[12] == 127;
+  return IN6_IS_ADDR_LOOPBACK(&v6.sin6_addr) || mapped;
+}
+
+// The other end, once there is one.
+std::optional<Peer> peer_of(int socket) {
+  sockaddr_storage address{};
+  socklen_t length = sizeof address;
+  if (::getpeername(socket, reinterpret_cast<sockaddr*>(&address), &length) != 0) return std::nullopt;
+  std::array<char, NI_MAXHOST> host{};
+  std::array<char, NI_MAXSERV> port{};
+  if (::getnameinfo(reinterpret_cast<sockaddr*>(&address), length, host.data(), host.size(), port.data(), port.size(),
+                    NI_NUMERICHOST | NI_NUMERICSERV) != 0) {
+    return std::nullopt;
+  }
+  return Peer{host.data(), static_cast<int>(base::number(port.data()).value_or(0)), is_loopback(address)};
+}
+
+// The bytes that the kernel has taken in on this connection (FIN counts as one), read or not; nothing where it can't say.
+std::optional<std::uint64_t> bytes_received(int socket) {
+  // glibc's tcp_info ends before this field; the kernel's goes on (linux/tcp.h, since Linux 4.1).
+  struct {
+    tcp_info head;
+    std::uint64_t pacing_rate, max_pacing_rate, bytes_acked, bytes_received;
+  } info{};
+  socklen_t length = sizeof info;
+  if (::getsockopt(socket, IPPROTO_TCP, TCP_INFO, &info, &length) != 0 || length < sizeof info) return std::nullopt;
+  return info.bytes_received;
+}
+
+enum class Waiting { nothing, bytes, end };
+
+Waiting waiting(int socket) {
+  char byte = 0;
+  const ssize_t count = ::recv(socket, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  if (count > 0) return Waiting::bytes;
+  if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) return Waiting::nothing;
+  return Waiting::end;
+}
+
+struct Peeked {
+  int count = 0;
+  bool only_tls = false;  // a record without application data
+};
+
+// Looks into a TLS connection without taking anything. libcurl's own BIO works only within its calls, so the socket
+// takes its place meanwhile; what OpenSSL reads stays in OpenSSL's buffer.
+Peeked peek_tls(SSL* ssl, int fd, std::string& out) {
+  BIO* plain = BIO_new_socket(fd, BIO_NOCLOSE);
+  BIO* libcurls = SSL_get_rbio(ssl);
+  if (!plain || BIO_up_ref(libcurls) != 1) {
+    BIO_free(plain);
+    return {.only_tls = true};
+  }
+  SSL_set0_rbio(ssl, plain);
+  const int count = SSL_peek(ssl, out.data(), static_cast<int>(out.size()));
+  const bool only_tls = count <= 0 && SSL_get_error(ssl, count) == SSL_ERROR_WANT_READ;
+  SSL_set0_rbio(ssl, libcurls);
+  ERR_clear_error();
+  return {count, only_tls};
+}
+
+bool certificate_trouble(CURLcode code) {
+  return code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_PINNEDPUBKEYNOTMATCH ||
+         code == CURLE_SSL_ISSUER_ERROR || code == CURLE_SSL_INVALIDCERTSTATUS;
+}
+
+// libcurl says "could not resolve" for a name that does not exist and for a resolver that does not answer.
+Failure::Cause resolver_trouble(const std::string& host) {
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  addrinfo* list = nullptr;
+  const int status = ::getaddrinfo(host.c_str(), nullptr, &hints, &list);
+  if (status == 0) ::freeaddrinfo(list);
+  return status == EAI_NONAME || status == EAI_NODATA ? Failure::Cause::unknown_host : Failure::Cause::unresolved;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Session>> Session::make(Endpoint endpoint, View& view) {
+  static const GlobalInit once;
+  std::unique_ptr<Session> session(new Session(std::move(endpoint), view));
+  if (auto ready = session->set_up(); !ready) return std::move(ready).error();
+  return session;
+}
+
+Session::Session(Endpoint endpoint, View& view)
+    : endpoint_(std::move(endpoint)),
+      dialogue_({.tls_wanted = endpoint_.tls.mode == TlsMode::opportunistic || endpoint_.tls.mode == TlsMode::required,
+                 .tls_required = endpoint_.tls.mode == TlsMode::required,
+                 .login = endpoint_.login.has_value(),
+                 .cleartext_login = endpoint_.login && endpoint_.login->allow_cleartext,
+                 .mechanisms = !endpoint_.login ? std::vector<std::string>{}
+                               : endpoint_.login->mechanism == "auto"
+                                   ? std::vector<std::string>{"PLAIN", "LOGIN", "CRAM-MD5"}
+                                   : std::vector<std::string>{base::upper(endpoint_.login->mechanism)}},
+                view),
+      multi_(curl_multi_init()),
+      easy_(curl_easy_init()),
+      error_text_(CURL_ERROR_SIZE, '\0') {}
+
+Session::~Session() {
+  drop_connections();
+  easy_.reset();  // before the multi handle, which holds the connections and would wait for their QUIT
+}
+
+// A connection that is past use: libcurl, which still has it, can write nothing into it any more, and does not wait.
+void Session::drop_connections() noexcept {
+  for (const int socket : sockets_) ::shutdown(socket, SHUT_RDWR);
+  sockets_.clear();
+}
+
+Result<void> Session::set_up() {
+  if (!multi_ || !easy_) return Error{Error::Kind::temporary, "no memory for libcurl"};
+  std::unique_ptr<char, decltype(&curl_free)> helo(
+      curl_easy_escape(easy_.get(), endpoint_.helo.data(), static_cast<int>(endpoint_.helo.size())), curl_free);
+  const bool v6 = endpoint_.host.find(':') != std::string::npos;
+  const std::string url = std::string(endpoint_.tls.mode == TlsMode::implicit ? "smtps" : "smtp") + "://" +
+                          (v6 ? "[" + endpoint_.host + "]" : endpoint_.host) + ":" + std::to_string(endpoint_.port) +
+                          "/" + (helo ? helo.get() : "");
+  set(CURLOPT_URL, url.c_str());
+  set(CURLOPT_PROTOCOLS_STR, "smtp,smtps");
+  set(CURLOPT_NETRC, static_cast<long>(CURL_NETRC_IGNORED));
+  set(CURLOPT_PROXY, "");  // or ALL_PROXY diverts the session
+  set(CURLOPT_NOSIGNAL, 1L);
+  set(CURLOPT_QUICK_EXIT, 1L);  // don't wait for a resolver that hangs
+  set(CURLOPT_BUFFERSIZE, read_buffer);
+  set(CURLOPT_ERRORBUFFER, error_text_.data());
+  set(CURLOPT_SERVER_RESPONSE_TIMEOUT, libcurl_waits);
+  set(CURLOPT_VERBOSE, 1L);  // the debug callback is the ledger's ear, and prints nothing
+  set(CURLOPT_DEBUGFUNCTION, &Session::on_debug);
+  set(CURLOPT_DEBUGDATA, this);
+  set(CURLOPT_HEADERFUNCTION, &Session::on_header);
+  set(CURLOPT_HEADERDATA, this);
+  set(CURLOPT_WRITEFUNCTION, &Session::on_write);
+  set(CURLOPT_READFUNCTION, &Session::on_read);
+  set(CURLOPT_READDATA, this);
+  set(CURLOPT_SOCKOPTFUNCTION, &Session::on_socket);
+  set(CURLOPT_SOCKOPTDATA, this);
+  set(CURLOPT_CLOSESOCKETFUNCTION, &Session::on_close);
+  set(CURLOPT_CLOSESOCKETDATA, this);
+  set_up_tls();
+  if (endpoint_.login) set_up_login();
+  if (trouble_ == CURLE_OK) return {};
+  return Error{kind_of_setting(trouble_), std::string("libcurl can't do what is asked: ") + curl_easy_strerror(trouble_)};
+}
+
+// The one place where verification is decided.
+void Session::set_up_tls() {
+  const Tls& tls = endpoint_.tls;
+  const long mode = tls.mode == TlsMode::opportunistic ? CURLUSESSL_TRY
+                    : tls.mode == TlsMode::none        ? CURLUSESSL_NONE
+                                                       : CURLUSESSL_ALL;
+  set(CURLOPT_USE_SSL, mode);
+  set(CURLOPT_SSL_VERIFYPEER, tls.verify ? 1L : 0L);
+  set(CURLOPT_SSL_VERIFYHOST, tls.verify ? 2L : 0L);
+  if (tls.modern) set(CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
+  if (!tls.ca_file.empty()) {
+    set(CURLOPT_CAINFO, tls.ca_file.c_str());
+    set(CURLOPT_CAPATH, static_cast<char*>(nullptr));  // that file and no other authority
+  }
+  if (!tls.ciphers.empty()) set(CURLOPT_SSL_CIPHER_LIST, tls.ciphers.c_str());
+}
+
+void Session::set_up_login() {
+  const Login& login = *endpoint_.login;
+  set(CURLOPT_USERNAME, login.user.c_str());
+  set(CURLOPT_PASSWORD, login.password.reveal().c_str());
+  set(CURLOPT_SASL_IR, 1L);
+  const std::string options = login.mechanism == "auto" ? "AUTH=PLAIN;AUTH=LOGIN;AUTH=CRAM-MD5"
+                                                        : "AUTH=" + base::upper(login.mechanism);
+  set(CURLOPT_LOGIN_OPTIONS, options.c_str());
+  dialogue_.conceal(login.password.reveal());
+}
+
+void Session::run(mail::Message* body, bool last) {
+  body_ = body;
+  set(CURLOPT_FORBID_REUSE, last ? 1L : 0L);
+  const bool stale = connected() && stale_connection();
+  if (stale) drop_connections();
+  set(CURLOPT_FRESH_CONNECT, stale ? 1L : 0L);
+  limit_replies(std::chrono::seconds(libcurl_waits));
+  set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(endpoint_.timeouts.connect.count()));
+  if (trouble_ != CURLE_OK) {
+    dialogue_.fail({.cause = Failure::Cause::local,
+                    .phase = Phase::connect,
+                    .text = curl_easy_strerror(trouble_),
+                    .kind = kind_of_setting(trouble_)});
+    return;
+  }
+  progress();
+  loop();
+  body_ = nullptr;
+}
+
+void Session::close() {
+  if (!connected() || stale_connection()) return;
+  // libcurl says QUIT only after a transfer; RSET is the one that does nothing.
+  set(CURLOPT_UPLOAD, 0L);
+  set(CURLOPT_MAIL_RCPT, static_cast<curl_slist*>(nullptr));
+  set(CURLOPT_CUSTOMREQUEST, "RSET");
+  dialogue_.begin_transaction(0, std::nullopt);
+  run(nullptr, true);
+}
+
+void Session::loop() {
+  curl_multi_add_handle(multi_.get(), easy_.get());
+  int running = 1;
+  while (running > 0) {
+    int active = 0;
+    if (curl_multi_perform(multi_.get(), &active) != CURLM_OK) break;
+    running = active;
+    if (running == 0) break;
+    // While the body goes out libcurl waits for room to write and does not listen.
+    const bool in_body = dialogue_.phase() == Phase::body;
+    curl_waitfd ear{.fd = socket(), .events = CURL_WAIT_POLLIN, .revents = 0};
+    const auto left = std::chrono::duration_cast<milliseconds>(deadline() - base::Instant::clock::now());
+    const auto wait = std::clamp<milliseconds::rep>(left.count() + 1, 0, 1000);
+    curl_multi_poll(multi_.get(), &ear, in_body && ear.fd >= 0 ? 1 : 0, static_cast<int>(wait), nullptr);
+    if (!watch()) break;
+  }
+  int left = 0;
+  while (const CURLMsg* message = curl_multi_info_read(multi_.get(), &left)) {
+    if (message->msg == CURLMSG_DONE && message->data.result != CURLE_OK) explain(message->data.result);
+  }
+  // A transfer that is not done must end without another byte. libcurl would take its removal for the end of the body
+  // and write the final dot, so the sockets are shut first.
+  if (running > 0) drop_connections();
+  curl_multi_remove_handle(multi_.get(), easy_.get());
+}
+
+// Looks at what libcurl does not: false ends the transfer.
+bool Session::watch() {
+  notice_connection();
+  const int fd = socket();
+  if (announced_ && dialogue_.phase() == Phase::body && waiting(fd) != Waiting::nothing) {
+    return hear_unasked(fd);
+  }
+  if (announced_ && dialogue_.phase() != Phase::body && waiting(fd) == Waiting::end) {
+    // libcurl would find out by reading, and then write QUIT into the half-closed socket.
+    dialogue_.fail({.cause = Failure::Cause::lost, .phase = dialogue_.phase()});
+    return false;
+  }
+  if (base::Instant::clock::now() < deadline()) return true;
+  dialogue_.fail({.cause = Failure::Cause::timeout, .phase = dialogue_.phase()});
+  return false;
+}
+
+// When the silence has lasted too long. It counts from the last command, connection or piece of the body, not from the
+// last byte heard: a server that dribbles a reply gains no time by it.
+base::Instant Session::deadline() const {
+  const Timeouts& times = endpoint_.timeouts;
+  switch (dialogue_.phase()) {
+    case Phase::connect: return progress_ + times.connect;
+    case Phase::body:
+    case Phase::dot: return progress_ + times.data;
+    default: return progress_ + times.reply;
+  }
+}
+
+// libcurl waits for the dot's and QUIT's replies by itself, out of our loop: its own limit bounds those.
+void Session::limit_replies(milliseconds time) {
+  set(CURLOPT_SERVER_RESPONSE_TIMEOUT, static_cast<long>((time.count() + 999) / 1000));
+}
+
+void Session::explain(CURLcode code) {
+  const Phase phase = dialogue_.phase();
+  // libcurl ends by itself after a refusal of every recipient, and what becomes of QUIT is no trouble.
+  if (phase == Phase::quit || (phase == Phase::rcpt && dialogue_.settled())) return;
+  const std::string text = error_text_.c_str();
+  const auto failed = [&](Failure::Cause cause, Error::Kind kind = Error::Kind::internal) {
+    dialogue_.fail({.cause = cause, .phase = phase, .text = text, .kind = kind});
+  };
+  if (certificate_trouble(code)) return failed(Failure::Cause::certificate);
+  switch (code) {
+    case CURLE_COULDNT_RESOLVE_HOST: return failed(resolver_trouble(endpoint_.host));
+    case CURLE_COULDNT_CONNECT: return failed(Failure::Cause::unreachable);
+    case CURLE_OPERATION_TIMEDOUT: return failed(Failure::Cause::timeout);
+    case CURLE_SSL_CONNECT_ERROR: return failed(Failure::Cause::tls_failed);
+    case CURLE_USE_SSL_FAILED: return failed(Failure::Cause::tls_not_offered);
+    case CURLE_LOGIN_DENIED: return failed(Failure::Cause::auth_not_offered);
+    case CURLE_WEIRD_SERVER_REPLY: return failed(Failure::Cause::protocol);
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_CIPHER:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_ENGINE_NOTFOUND: return failed(Failure::Cause::local, kind_of_setting(code));
+    case CURLE_OUT_OF_MEMORY: return failed(Failure::Cause::local, Error::Kind::temporary);
+    default: return failed(Failure::Cause::lost);
+  }
+}
+
+Error::Kind Session::kind_of_setting(CURLcode code) const {
+  switch (code) {
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_CIPHER:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_URL_MALFORMAT: return Error::Kind::config;
+    case CURLE_OUT_OF_MEMORY: return Error::Kind::temporary;
+    default: return Error::Kind::internal;
+  }
+}
+
+// --- what the sockets tell
+
+void Session::notice_connection() {
+  if (announced_ || sockets_.empty()) return;
+  const auto peer = std::find_if(sockets_.begin(), sockets_.end(), [](int fd) { return peer_of(fd).has_value(); });
+  if (peer == sockets_.end()) return;
+  std::iter_swap(peer, sockets_.end() - 1);  // the one that counts is the last
+  const auto other = peer_of(socket());
+  announced_ = true;
+  progress();
+  // libcurl counts greeting, TLS and login as connecting; they have a reply's time each.
+  set(CURLOPT_CONNECTTIMEOUT, libcurl_waits);
+  dialogue_.connected(other->address, other->port, other->loopback);
+}
+
+// Version and cipher, at the first word after the handshake.
+void Session::notice_tls() {
+  if (secure_) return;
+  curl_tlssessioninfo* info = nullptr;
+  if (curl_easy_getinfo(easy_.get(), CURLINFO_TLS_SSL_PTR, &info) != CURLE_OK || !info || !info->internals) return;
+  if (info->backend != CURLSSLBACKEND_OPENSSL) return;
+  const auto* ssl = static_cast<const SSL*>(info->internals);
+  if (!SSL_is_init_finished(ssl)) return;
+  secure_ = true;
+  dialogue_.secured({SSL_get_version(ssl), SSL_get_cipher_name(ssl), endpoint_.tls.verify});
+}
+
+// Between two messages: has the server hung up, or said something that nobody asked for?
+bool Session::stale_connection() {
+  return waiting(socket()) != Waiting::nothing || (!secure_ && bytes_received(socket()).value_or(0) > heard_);
+}
+
+// After a reply: is there more, in the kernel or in libcurl's own buffer? The next command must not be written then.
+bool Session::unread() {
+  const int fd = socket();
+  switch (waiting(fd)) {
+    case Waiting::end:
+      dialogue_.fail({.cause = Failure::Cause::lost, .phase = dialogue_.phase()});
+      return true;
+    case Waiting::bytes:
+      return !hear_unasked(fd);
+    case Waiting::nothing: break;
+  }
+  if (secure_ || bytes_received(fd).value_or(0) <= heard_) return false;
+  dialogue_.fail({.cause = Failure::Cause::protocol,
+                  .phase = dialogue_.phase(),
+                  .text = "more than one reply to a command, or a line longer than can be read"});
+  return true;
+}
+
+// Reads what the server says out of turn and lets the dialogue judge it. True if it was nothing after all: a TLS record
+// without a reply in it, such as a session ticket.
+bool Session::hear_unasked(int fd) {
+  const auto text = receive(fd);
+  if (!text) return true;
+  for (const std::string_view line : base::split(*text, '\n')) {
+    if (!line.empty() && dialogue_.reply_line(line) == Dialogue::Next::stop) return false;
+  }
+  dialogue_.fail({.cause = Failure::Cause::lost, .phase = dialogue_.phase()});
+  return false;
+}
+
+// What can be had at once, up to 64 KiB ("" at the end of the connection); nothing if only TLS itself had spoken.
+std::optional<std::string> Session::receive(int fd) {
+  std::string text(65536, '\0');
+  ssize_t count = -1;
+  curl_tlssessioninfo* info = nullptr;
+  if (!secure_) {
+    count = ::recv(fd, text.data(), text.size(), MSG_DONTWAIT);
+  } else if (curl_easy_getinfo(easy_.get(), CURLINFO_TLS_SSL_PTR, &info) == CURLE_OK && info && info->internals) {
+    const Peeked peeked = peek_tls(static_cast<SSL*>(info->internals), fd, text);
+    if (peeked.only_tls) return std::nullopt;
+    count = peeked.count;
+  }
+  text.resize(count > 0 ? static_cast<std::size_t>(count) : 0);
+  return text;
+}
+
+// --- what libcurl tells
+
+std::size_t Session::deliver(std::span<char> out) {
+  progress();
+  if (!body_) return CURL_READFUNC_ABORT;
+  if (dialogue_.phase() != Phase::body) dialogue_.body({});
+  if (waiting(socket()) != Waiting::nothing && !hear_unasked(socket())) return CURL_READFUNC_ABORT;
+  auto count = body_->read(out);
+  if (!count) {
+    dialogue_.fail({.cause = Failure::Cause::source,
+                    .phase = Phase::body,
+                    .text = count.error().text,
+                    .kind = count.error().kind});
+    return CURL_READFUNC_ABORT;
+  }
+  if (*count == 0) limit_replies(endpoint_.timeouts.data);
+  if (*count == 0) dialogue_.body_ended();
+  return *count;
+}
+
+std::size_t Session::hear(std::string_view line) {
+  notice_connection();
+  notice_tls();
+  heard_ += line.size();
+  if (dialogue_.reply_line(line) == Dialogue::Next::stop) return stop_header;
+  if (!dialogue_.settled()) return line.size();
+  if (dialogue_.failure() || dialogue_.accepted()) {
+    // libcurl says QUIT now, unless the server has hung up already.
+    limit_replies(endpoint_.timeouts.quit);
+    return waiting(socket()) == Waiting::end ? stop_header : line.size();
+  }
+  return unread() ? stop_header : line.size();
+}
+
+void Session::overhear(curl_infotype type, std::string_view text) {
+  if (type == CURLINFO_HEADER_OUT) {
+    notice_tls();
+    while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.remove_suffix(1);
+    progress();
+    dialogue_.command(text);
+  } else if (type == CURLINFO_DATA_OUT) {
+    progress();
+    dialogue_.body(text);
+  }
+}
+
+template <class Action>
+auto Session::guarded(Action action, decltype(action()) stop) noexcept -> decltype(action()) {
+  try {
+    return action();
+  } catch (const std::exception& error) {
+    try {
+      dialogue_.fail({.cause = Failure::Cause::local,
+                      .phase = dialogue_.phase(),
+                      .text = error.what(),
+                      .kind = Error::Kind::temporary});
+    } catch (...) {  // NOLINT(bugprone-empty-catch): out of memory twice; stopping is all that is left
+    }
+    return stop;
+  }
+}
+
+std::size_t Session::on_read(char* out, std::size_t size, std::size_t count, void* self) noexcept {
+  auto& session = *static_cast<Session*>(self);
+  return session.guarded([&] { return session.deliver({out, size * count}); }, CURL_READFUNC_ABORT);
+}
+
+std::size_t Session::on_header(char* line, std::size_t size, std::size_t count, void* self) noexcept {
+  auto& session = *static_cast<Session*>(self);
+  return session.guarded([&] { return session.hear({line, size * count}); }, stop_header);
+}
+
+std::size_t Session::on_write(char* /*text*/, std::size_t size, std::size_t count, void* /*self*/) noexcept {
+  return size * count;
+}
+
+int Session::on_debug(CURL* /*easy*/, curl_infotype type, char* text, std::size_t size, void* self) noexcept {
+  auto& session = *static_cast<Session*>(self);
+  return session.guarded([&] { return session.overhear(type, {text, size}), 0; }, 0);
+}
+
+int Session::on_socket(void* self, curl_socket_t socket, curlsocktype /*purpose*/) noexcept {
+  auto& session = *static_cast<Session*>(self);
+  return session.guarded(
+      [&] {
+        if (session.sockets_.empty() || session.announced_) {
+          session.dialogue_.connecting(session.endpoint_.host);
+          session.announced_ = session.secure_ = false;
+          session.heard_ = 0;
+        }
+        session.sockets_.push_back(socket);
+        return CURL_SOCKOPT_OK;
+      },
+      CURL_SOCKOPT_ERROR);
+}
+
+int Session::on_close(void* self, curl_socket_t socket) noexcept {
+  auto& session = *static_cast<Session*>(self);
+  // A server that refuses the message and closes may have its reply still waiting here.
+  if (session.socket() == socket && session.dialogue_.phase() == Phase::body && !session.secure_) {
+    session.guarded([&] { return session.hear_unasked(socket); }, false);
+  }
+  std::erase(session.sockets_, socket);
+  return ::close(socket);
+}
+
+}  // namespace pillarbox::smtp
