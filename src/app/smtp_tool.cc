@@ -49,6 +49,8 @@ constexpr auto table = std::to_array<Option>({
     {"require-tls", 'M', Argument::none, "", "STARTTLS, or nothing is sent"},
     {"verify", 'V', Argument::none, "", "verify the server's certificate and name"},
     {"ca-file", '\0', Argument::required, "FILE", "the authorities to verify against, in PEM"},
+    {"pin", '\0', Argument::required, "PIN", "sha256//BASE64 of a public key that the server must have; may be given again"},
+    {"tls-min", '\0', Argument::required, "VERSION", "the lowest TLS version: 1.0, 1.1, 1.2 or 1.3"},
     {"ciphers", 'C', Argument::required, "CIPHERS", "TLS ciphers, in OpenSSL's notation"},
     {"timeout", '\0', Argument::required, "SECONDS", "for the connection, and for each reply"},
 });
@@ -168,11 +170,30 @@ class Reader {
     if (tls.mode == smtp::TlsMode::none && options_.has("tls")) tls.mode = smtp::TlsMode::opportunistic;
     if (tls.mode != smtp::TlsMode::implicit && options_.has("require-tls")) tls.mode = smtp::TlsMode::required;
     tls.verify = options_.has("verify");
-    tls.modern = false;  // old servers are tested, too; what OpenSSL itself refuses stays refused
     if (tls.verify && tls.mode == smtp::TlsMode::none) return usage("-V has nothing to verify without -T, -M or smtps://");
     tls.ca_file = options_.last("ca-file").value_or("");
     tls.ciphers = options_.last("ciphers").value_or("");
-    return {};
+    for (const std::string& pin : options_.all("pin")) {
+      if (!pin.starts_with("sha256//")) return usage("--pin " + pin + ": a pin is written sha256//BASE64");
+      tls.pins += (tls.pins.empty() ? "" : ";") + pin;
+    }
+    return read_tls_version();
+  }
+
+  Result<void> read_tls_version() {
+    using smtp::TlsVersion;
+    const std::string least = options_.last("tls-min").value_or("");
+    for (const auto& [name, version] : {std::pair{"", TlsVersion::any},  // old servers are tested, too
+                                        {"1.0", TlsVersion::v1_0},
+                                        {"1.1", TlsVersion::v1_1},
+                                        {"1.2", TlsVersion::v1_2},
+                                        {"1.3", TlsVersion::v1_3}}) {
+      if (least == name) {
+        task_.endpoint.tls.at_least = version;
+        return {};
+      }
+    }
+    return usage("--tls-min " + least + ": 1.0, 1.1, 1.2 or 1.3");
   }
 
   Result<void> read_login() {

@@ -283,7 +283,8 @@ void Dialogue::body_ended() {
 }
 
 void Dialogue::fail(Failure failure) {
-  if (!failure_ && !accepted_) failure_ = std::move(failure);
+  const bool decided = failure_ || accepted_ || failure.phase == Phase::quit;
+  if (!decided) failure_ = std::move(failure);
 }
 
 void Dialogue::disconnected() {

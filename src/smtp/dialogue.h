@@ -90,6 +90,10 @@ class Dialogue {
   [[nodiscard]] Phase phase() const { return phase_; }
   // A reply is complete and no command is out: the next write would be a new command.
   [[nodiscard]] bool settled() const { return awaited_.empty(); }
+  // The command whose reply is the next to come.
+  [[nodiscard]] std::optional<Phase> awaited() const {
+    return awaited_.empty() ? std::nullopt : std::optional(awaited_.front());
+  }
   [[nodiscard]] const Connection& connection() const { return connection_; }
   [[nodiscard]] const std::optional<Failure>& failure() const { return failure_; }
   [[nodiscard]] const std::vector<Recipient>& recipients() const { return recipients_; }

@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/err.h>
+#include <openssl/evp.h>
 #include <openssl/ssl.h>
 #include <sys/socket.h>
 
@@ -24,6 +25,7 @@ using std::chrono::milliseconds;
 constexpr long libcurl_waits = 86400;  // seconds: the deadlines are ours
 constexpr long read_buffer = 262144;   // a reply of 64 KiB in one line must reach us whole, to be refused
 constexpr std::size_t stop_header = 0;
+constexpr std::uint64_t longest_goodbye = 4096;  // bytes; an unasked 421 is far shorter
 
 struct GlobalInit {
   GlobalInit() { curl_global_init(CURL_GLOBAL_DEFAULT); }
@@ -106,6 +108,25 @@ Peeked peek_tls(SSL* ssl, int fd, std::string& out) {
   return {count, only_tls};
 }
 
+long version_of(TlsVersion version) {
+  switch (version) {
+    case TlsVersion::any: return CURL_SSLVERSION_DEFAULT;
+    case TlsVersion::v1_0: return CURL_SSLVERSION_TLSv1_0;
+    case TlsVersion::v1_1: return CURL_SSLVERSION_TLSv1_1;
+    case TlsVersion::v1_2: return CURL_SSLVERSION_TLSv1_2;
+    case TlsVersion::v1_3: return CURL_SSLVERSION_TLSv1_3;
+  }
+  return CURL_SSLVERSION_TLSv1_2;
+}
+
+std::string base64(const std::string& text) {
+  std::string out(4 * ((text.size() + 2) / 3) + 1, '\0');
+  const int length = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data()),
+                                     reinterpret_cast<const unsigned char*>(text.data()), static_cast<int>(text.size()));
+  out.resize(static_cast<std::size_t>(length));
+  return out;
+}
+
 bool certificate_trouble(CURLcode code) {
   return code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_PINNEDPUBKEYNOTMATCH ||
          code == CURLE_SSL_ISSUER_ERROR || code == CURLE_SSL_INVALIDCERTSTATUS;
@@ -154,6 +175,7 @@ Session::~Session() {
 void Session::drop_connections() noexcept {
   for (const int socket : sockets_) ::shutdown(socket, SHUT_RDWR);
   sockets_.clear();
+  announced_ = secure_ = false;
 }
 
 Result<void> Session::set_up() {
@@ -181,6 +203,9 @@ Result<void> Session::set_up() {
   set(CURLOPT_WRITEFUNCTION, &Session::on_write);
   set(CURLOPT_READFUNCTION, &Session::on_read);
   set(CURLOPT_READDATA, this);
+  set(CURLOPT_XFERINFOFUNCTION, &Session::on_progress);
+  set(CURLOPT_XFERINFODATA, this);
+  set(CURLOPT_NOPROGRESS, 0L);
   set(CURLOPT_SOCKOPTFUNCTION, &Session::on_socket);
   set(CURLOPT_SOCKOPTDATA, this);
   set(CURLOPT_CLOSESOCKETFUNCTION, &Session::on_close);
@@ -200,7 +225,8 @@ void Session::set_up_tls() {
   set(CURLOPT_USE_SSL, mode);
   set(CURLOPT_SSL_VERIFYPEER, tls.verify ? 1L : 0L);
   set(CURLOPT_SSL_VERIFYHOST, tls.verify ? 2L : 0L);
-  if (tls.modern) set(CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
+  set(CURLOPT_SSLVERSION, version_of(tls.at_least));
+  if (!tls.pins.empty()) set(CURLOPT_PINNEDPUBLICKEY, tls.pins.c_str());
   if (!tls.ca_file.empty()) {
     set(CURLOPT_CAINFO, tls.ca_file.c_str());
     set(CURLOPT_CAPATH, static_cast<char*>(nullptr));  // that file and no other authority
@@ -216,7 +242,10 @@ void Session::set_up_login() {
   const std::string options = login.mechanism == "auto" ? "AUTH=PLAIN;AUTH=LOGIN;AUTH=CRAM-MD5"
                                                         : "AUTH=" + base::upper(login.mechanism);
   set(CURLOPT_LOGIN_OPTIONS, options.c_str());
+  // Should the server send it back, in the clear or as AUTH LOGIN has it.
+  base::Secret encoded(base64(login.password.reveal()));
   dialogue_.conceal(login.password.reveal());
+  dialogue_.conceal(std::string_view(encoded.reveal()).substr(0, encoded.reveal().find('=')));
 }
 
 void Session::run(mail::Message* body, bool last) {
@@ -310,9 +339,9 @@ void Session::limit_replies(milliseconds time) {
 }
 
 void Session::explain(CURLcode code) {
-  const Phase phase = dialogue_.phase();
-  // libcurl ends by itself after a refusal of every recipient, and what becomes of QUIT is no trouble.
-  if (phase == Phase::quit || (phase == Phase::rcpt && dialogue_.settled())) return;
+  // What becomes of QUIT is no trouble, but libcurl says it after a trouble as well: the reply that is missing tells.
+  const Phase phase = dialogue_.awaited().value_or(dialogue_.phase());
+  if (phase == Phase::quit || (phase == Phase::rcpt && dialogue_.settled())) return;  // all recipients were refused
   const std::string text = error_text_.c_str();
   const auto failed = [&](Failure::Cause cause, Error::Kind kind = Error::Kind::internal) {
     dialogue_.fail({.cause = cause, .phase = phase, .text = text, .kind = kind});
@@ -331,6 +360,7 @@ void Session::explain(CURLcode code) {
     case CURLE_SSL_CERTPROBLEM:
     case CURLE_SSL_ENGINE_NOTFOUND: return failed(Failure::Cause::local, kind_of_setting(code));
     case CURLE_OUT_OF_MEMORY: return failed(Failure::Cause::local, Error::Kind::temporary);
+    case CURLE_RECV_ERROR: return failed(peer_closed_ ? Failure::Cause::lost : Failure::Cause::protocol);
     default: return failed(Failure::Cause::lost);
   }
 }
@@ -389,10 +419,14 @@ bool Session::unread() {
       return !hear_unasked(fd);
     case Waiting::nothing: break;
   }
-  if (secure_ || bytes_received(fd).value_or(0) <= heard_) return false;
-  dialogue_.fail({.cause = Failure::Cause::protocol,
+  const std::uint64_t received = secure_ ? 0 : bytes_received(fd).value_or(0);
+  if (received <= heard_) return false;
+  // libcurl has read it together with the reply and keeps it. A good-bye is a short line; behind STARTTLS's 220 it
+  // would be an injection.
+  const bool goodbye = received - heard_ <= longest_goodbye && dialogue_.phase() != Phase::tls;
+  dialogue_.fail({.cause = goodbye ? Failure::Cause::lost : Failure::Cause::protocol,
                   .phase = dialogue_.phase(),
-                  .text = "more than one reply to a command, or a line longer than can be read"});
+                  .text = "the server said more than it was asked for"});
   return true;
 }
 
@@ -467,6 +501,10 @@ void Session::overhear(curl_infotype type, std::string_view text) {
   } else if (type == CURLINFO_DATA_OUT) {
     progress();
     dialogue_.body(text);
+  } else if (type == CURLINFO_TEXT && announced_ && waiting(socket()) == Waiting::end) {
+    // libcurl tells of a lost connection here, and goes on to write QUIT into what the server has closed.
+    dialogue_.fail({.cause = Failure::Cause::lost, .phase = dialogue_.awaited().value_or(dialogue_.phase())});
+    drop_connections();
   }
 }
 
@@ -505,13 +543,20 @@ int Session::on_debug(CURL* /*easy*/, curl_infotype type, char* text, std::size_
   return session.guarded([&] { return session.overhear(type, {text, size}), 0; }, 0);
 }
 
+// Also called while libcurl waits by itself, after the dot and after QUIT.
+int Session::on_progress(void* self, curl_off_t, curl_off_t, curl_off_t, curl_off_t) noexcept {
+  auto& session = *static_cast<Session*>(self);
+  const bool go_on = session.guarded([&] { return session.watch(); }, false);
+  if (!go_on) session.drop_connections();
+  return go_on ? 0 : 1;
+}
+
 int Session::on_socket(void* self, curl_socket_t socket, curlsocktype /*purpose*/) noexcept {
   auto& session = *static_cast<Session*>(self);
   return session.guarded(
       [&] {
-        if (session.sockets_.empty() || session.announced_) {
+        if (session.sockets_.empty()) {
           session.dialogue_.connecting(session.endpoint_.host);
-          session.announced_ = session.secure_ = false;
           session.heard_ = 0;
         }
         session.sockets_.push_back(socket);
@@ -526,7 +571,9 @@ int Session::on_close(void* self, curl_socket_t socket) noexcept {
   if (session.socket() == socket && session.dialogue_.phase() == Phase::body && !session.secure_) {
     session.guarded([&] { return session.hear_unasked(socket); }, false);
   }
+  if (session.socket() == socket) session.peer_closed_ = waiting(socket) == Waiting::end;
   std::erase(session.sockets_, socket);
+  if (session.sockets_.empty()) session.announced_ = session.secure_ = false;
   return ::close(socket);
 }
 

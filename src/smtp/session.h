@@ -88,6 +88,7 @@ class Session {
   static int on_debug(CURL* easy, curl_infotype type, char* text, std::size_t size, void* self) noexcept;
   static int on_socket(void* self, curl_socket_t socket, curlsocktype purpose) noexcept;
   static int on_close(void* self, curl_socket_t socket) noexcept;
+  static int on_progress(void* self, curl_off_t, curl_off_t, curl_off_t, curl_off_t) noexcept;
   template <class Action>
   auto guarded(Action action, decltype(action()) stop) noexcept -> decltype(action());
 
@@ -100,6 +101,7 @@ class Session {
   std::vector<int> sockets_;  // open ones; while connecting there may be two
   bool announced_ = false;    // the connection was noticed
   bool secure_ = false;       // and its TLS
+  bool peer_closed_ = false;  // the connection that was closed last had been closed, or reset, by the server
   std::uint64_t heard_ = 0;   // bytes of replies on this connection
   mail::Message* body_ = nullptr;
   base::Instant progress_;
