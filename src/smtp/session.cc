@@ -502,9 +502,9 @@ void Session::overhear(curl_infotype type, std::string_view text) {
     progress();
     dialogue_.body(text);
   } else if (type == CURLINFO_TEXT && announced_ && waiting(socket()) == Waiting::end) {
-    // libcurl tells of a lost connection here, and goes on to write QUIT into what the server has closed.
-    dialogue_.fail({.cause = Failure::Cause::lost, .phase = dialogue_.awaited().value_or(dialogue_.phase())});
+    // libcurl tells of its troubles here, and goes on to write QUIT into what the server has closed.
     drop_connections();
+    peer_closed_ = true;
   }
 }
 
@@ -556,6 +556,7 @@ int Session::on_socket(void* self, curl_socket_t socket, curlsocktype /*purpose*
   return session.guarded(
       [&] {
         if (session.sockets_.empty()) {
+          session.peer_closed_ = false;
           session.dialogue_.connecting(session.endpoint_.host);
           session.heard_ = 0;
         }
