@@ -202,6 +202,7 @@ std::string describe(std::span<const Option> table) {
     std::size_t length = line.size();
     for (const std::string_view word : base::split(option.help, ' ')) {
       if (length + word.size() > width) {
+        line.pop_back();
         line += '\n' + std::string(column, ' ');
         length = column;
       }

@@ -34,21 +34,21 @@ constexpr std::string_view program = "sendmail";
 // Every letter that some sendmail knows is known here; those without help text are accepted and ignored, and their
 // arguments with them.
 constexpr auto table = std::to_array<Option>({
-    {"from-header", 't', Argument::none, "", "recipients from To, Cc and Bcc, besides those on the command line"},
-    {"dots", 'i', Argument::none, "", "a line with a dot only is content (as -oi)"},
-    {"from", 'f', Argument::required, "ADDRESS", "envelope sender; '' and <> are the null sender"},
-    {"from", 'r', Argument::required, "ADDRESS", ""},
-    {"name", 'F', Argument::required, "NAME", "your full name, where there is no From"},
-    {"verbose", 'v', Argument::none, "", "the conversation on standard output"},
+    {"-t", 't', Argument::none, "", "recipients from To, Cc and Bcc, besides those on the command line"},
+    {"-i", 'i', Argument::none, "", "a line with a dot only is content (as -oi)"},
+    {"-f", 'f', Argument::required, "ADDRESS", "envelope sender; '' and <> are the null sender"},
+    {"-f", 'r', Argument::required, "ADDRESS", ""},
+    {"-F", 'F', Argument::required, "NAME", "your full name, where there is no From"},
+    {"-v", 'v', Argument::none, "", "the conversation on standard output"},
     {"account", 'a', Argument::required, "NAME", "the configuration's account to send by"},
     {"config", 'C', Argument::required, "FILE", "the configuration file"},
-    {"mode", 'b', Argument::required, "MODE", "m: send a message (default)"},
+    {"-b", 'b', Argument::required, "MODE", "m: send a message (default)"},
     {"no-queue", '\0', Argument::none, "", "never keep a message for later (this version can't yet)"},
     {"driver", '\0', Argument::required, "NAME", ""},
-    {"set", 'o', Argument::required, "OPTION", ""},
+    {"-o", 'o', Argument::required, "OPTION", ""},
     {"help", '\0', Argument::none, "", "show this page"},
     {"version", '\0', Argument::none, "", "show the version"},
-    {"server", 's', Argument::server, "SERVER", "the rest of the line is read as smtp's second or third form"},
+    {"-s", 's', Argument::server, "SERVER", "the rest of the line is read as smtp's second or third form"},
     {"smtp", '\0', Argument::hand_over, "", "the other words are smtp's"},
     {"-A", 'A', Argument::required, "", ""},
     {"-B", 'B', Argument::required, "", ""},
@@ -83,7 +83,7 @@ Error usage(const std::string& text) { return {Error::Kind::usage, text}; }
 
 // What is named and not there yet is refused before standard input is taken for a message.
 Result<void> check_mode(const Options& options) {
-  const std::string mode = options.last("mode").value_or("m");
+  const std::string mode = options.last("-b").value_or("m");
   if (mode != "m") return usage("-b" + mode + ": this version sends messages only (-bm)");
   for (const std::string_view later : {"-q", "-I", "queue-only", "queue-directory", "dry-run"}) {
     if (options.has(later)) {
@@ -98,8 +98,8 @@ Result<void> check_mode(const Options& options) {
 }
 
 bool dots_are_content(const Options& options) {
-  if (options.has("dots")) return true;
-  for (const std::string& set : options.all("set")) {
+  if (options.has("-i")) return true;
+  for (const std::string& set : options.all("-o")) {
     if (set == "i" || set == "itrue") return true;
   }
   return false;
@@ -189,7 +189,7 @@ class Submit {
     auto read = mail::read_header(std::move(input), mail::Normaliser::Nul::drop);
     if (!read) return read.error();
     nuls_ = read->nuls_dropped;
-    if (options_.has("from-header")) {
+    if (options_.has("-t")) {
       auto named = mail::recipients_of(read->header);
       if (!named) return named.error();
       for (mail::Address& address : *named) wanted.push_back({std::move(address), "", 0, 0, false});
@@ -208,7 +208,7 @@ class Submit {
   }
 
   Result<mail::ReversePath> envelope_sender() const {
-    if (const auto given = options_.last("from")) {
+    if (const auto given = options_.last("-f")) {
       auto sender = mail::ReversePath::parse(*given);
       if (!sender || sender->is_null()) return sender;
       auto address = sender->address()->qualified(domain());
@@ -266,7 +266,7 @@ class Submit {
   }
 
   [[nodiscard]] std::string author_name() const {
-    if (const auto given = options_.last("name")) return *given;
+    if (const auto given = options_.last("-F")) return *given;
     if (auto name = system_.environment("NAME"); name && !name->empty()) return *name;
     return account_->from_full_name.empty() ? system_.full_name() : account_->from_full_name;
   }
@@ -283,7 +283,7 @@ class Submit {
     if (!account_->tls_verify && account_->tls != config::Tls::off) {
       complain(program, "account " + account_->name + " has tls_verify = false: the server may be anybody");
     }
-    Console console({.trace = options_.has("verbose")}, std::string(program));
+    Console console({.trace = options_.has("-v")}, std::string(program));
     auto session = smtp::Session::make(std::move(endpoint), console);
     if (!session) return session.error();
     const auto began = base::Instant::clock::now();
@@ -360,7 +360,7 @@ int sendmail(std::vector<std::string> args, char** argv, const base::System& sys
     args.erase(word);
     return smtp_tool(std::move(args), argv + 1, system, clock);
   }
-  if (!options->last("server").value_or("").empty()) return smtp_tool(std::move(args), argv, system, clock);
+  if (!options->last("-s").value_or("").empty()) return smtp_tool(std::move(args), argv, system, clock);
   if (options->has("help")) {
     print_sendmail_help(table);
     return 0;
@@ -371,7 +371,7 @@ int sendmail(std::vector<std::string> args, char** argv, const base::System& sys
   }
   if (const auto mode = check_mode(*options); !mode) return fail(mode.error());
   const bool terminal = ::isatty(STDIN_FILENO) == 1;
-  if (terminal && options->operands().empty() && !options->has("from-header")) {
+  if (terminal && options->operands().empty() && !options->has("-t")) {
     return fail({Error::Kind::usage, "there are no recipients", "sendmail [options] recipient ... < message"});
   }
   ::unsetenv("SSLKEYLOGFILE");  // NOLINT(concurrency-mt-unsafe): before there is another thread

@@ -42,7 +42,7 @@ class NoEcho {
   NoEcho(const NoEcho&) = delete;
   NoEcho& operator=(const NoEcho&) = delete;
   ~NoEcho() {
-    if (changed_) ::tcsetattr(fd_, TCSAFLUSH, &before_);
+    if (changed_) ::tcsetattr(fd_, TCSADRAIN, &before_);  // what was typed ahead is the message's
   }
 
  private:

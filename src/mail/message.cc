@@ -17,7 +17,12 @@ Message Message::raw(std::string head, std::unique_ptr<base::Source> body) {
   return message;
 }
 
-Result<void> Message::prime() { return refill(); }
+Result<void> Message::prime() {
+  while (!ended_ && pending_.size() - at_ < piece) {
+    if (auto more = refill(); !more) return more;
+  }
+  return {};
+}
 
 Result<std::size_t> Message::read(std::span<char> out) {
   if (out.empty()) return std::size_t{0};

@@ -1,0 +1,70 @@
+#!/usr/bin/env python3
+"""A gigabyte streams: memory does not grow with the message."""
+import os
+import socket
+import subprocess
+import sys
+import threading
+import unittest
+
+sys.dont_write_bytecode = True
+from support import Case
+
+SIZE = 1 << 30
+LINE = b"The quick brown fox jumps over the lazy dog, and over the one beside it.\n"
+
+
+class Sink(threading.Thread):
+    """Accepts one message and counts its bytes, final dot and line included."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.count = 0
+        self.start()
+
+    def run(self):
+        connection = self.listener.accept()[0]
+        connection.sendall(b"220 sink\r\n")
+        commands = connection.makefile("rb", buffering=0)
+        while (line := commands.readline()) and not line.startswith(b"QUIT"):
+            if line.startswith(b"DATA"):
+                connection.sendall(b"354 go\r\n")
+                self.body(connection)
+            connection.sendall(b"250 ok\r\n")
+        connection.sendall(b"221 bye\r\n")
+        connection.close()
+
+    def body(self, connection):
+        end = b""
+        while end != b"\r\n.\r\n":
+            piece = connection.recv(1 << 20)
+            if not piece:
+                return
+            self.count += len(piece)
+            end = (end + piece[-5:])[-5:]
+
+
+class Memory(Case):
+    def test_a_gigabyte_needs_less_than_32_mib(self):
+        path = self.folder / "large.eml"
+        lines = SIZE // len(LINE)
+        with open(path, "wb") as file:
+            file.write(b"Subject: large\n\n")
+            for _ in range(lines // 8192):
+                file.write(LINE * 8192)
+            file.write(LINE * (lines % 8192))
+        sink = Sink()
+        child = subprocess.Popen([self.bin / "smtp", "-s", f"127.0.0.1:{sink.port}", "-f", "a@x.test", "-r", "b@x.test", path],
+                                 env=self.environment)
+        _, status, usage = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+        sink.join(20)
+        self.assertEqual(child.returncode, 0)
+        self.assertEqual(sink.count, len(b"Subject: large\r\n\r\n") + lines * (len(LINE) + 1) + len(b".\r\n"))
+        self.assertLess(usage.ru_maxrss, 32 * 1024, "KiB at the most")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,65 @@
+"""What the tests of the binary share: links under its names, a clean environment, a capture server."""
+import os
+import subprocess
+import tempfile
+import time
+import unittest
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+BINARY = Path(os.environ.get("PILLARBOX", ROOT / "build/release/pillarbox"))
+
+
+class Capture:
+    """The capture server of packaging/, in a process of its own."""
+
+    def __init__(self, folder, messages=1):
+        self.output = folder / "captured"
+        port_file = folder / "port"
+        self.process = subprocess.Popen(
+            ["python3", ROOT / "packaging/capture-server", "--port", "0", "--port-file", port_file, "--messages", str(messages),
+             "--output", self.output], stdout=subprocess.DEVNULL)
+        deadline = time.monotonic() + 20
+        while not (port_file.exists() and port_file.read_text().strip()):
+            if time.monotonic() > deadline:
+                raise TimeoutError("the capture server does not start")
+            time.sleep(0.01)
+        self.port = int(port_file.read_text())
+
+    def message(self, number=1):
+        return (self.output / f"{number}.eml").read_bytes()
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait()
+
+
+class Case(unittest.TestCase):
+    def setUp(self):
+        holder = tempfile.TemporaryDirectory(prefix="pillarbox-")
+        self.addCleanup(holder.cleanup)
+        self.folder = Path(holder.name)
+        self.bin = self.folder / "bin"
+        self.bin.mkdir()
+        for name in ("pillarbox", "smtp", "sendmail"):
+            (self.bin / name).symlink_to(BINARY)
+        (self.folder / "home").mkdir()
+        self.environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": f"{self.folder}/home", "TZ": "UTC", "LC_ALL": "C.UTF-8"}
+
+    def capture(self, messages=1):
+        server = Capture(self.folder, messages)
+        self.addCleanup(server.stop)
+        return server
+
+    def configure(self, port, more=""):
+        """A configuration with one account, in the environment of what is run from now on."""
+        path = self.folder / "pillarbox.conf"
+        path.write_text(
+            'accounts = ( { name = "t"; host = "127.0.0.1"; port = %d; tls = "off"; from = "alice@example.org"; %s } );\n'
+            'log = { syslog = false; };\nqueue = { directory = "%s/queue"; };\n' % (port, more, self.folder))
+        path.chmod(0o600)
+        self.environment["PILLARBOX_CONFIG"] = str(path)
+
+    def run_as(self, name, *args, stdin=b"", **more):
+        return subprocess.run([self.bin / name, *map(str, args)], input=stdin, capture_output=True, timeout=60,
+                              env=self.environment, cwd=self.folder, **more)

@@ -1,0 +1,185 @@
+#!/usr/bin/env python3
+"""Where callers run sendmail from: closed descriptors, no home, a folder that is gone, signals, terminals, odd input."""
+import array
+import fcntl
+import os
+import pty
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import termios
+import time
+import unittest
+from pathlib import Path
+
+sys.dont_write_bytecode = True
+from support import BINARY, Case
+
+MESSAGE = b"Subject: s\n\nhi\n"
+
+
+def wait_until_read(pipe):
+    """Until nothing of what was written is left in a pipe."""
+    left = array.array("i", [1])
+    while left[0]:
+        time.sleep(0.002)
+        fcntl.ioctl(pipe, termios.FIONREAD, left)
+
+
+class Surroundings(Case):
+    def shell(self, script, **more):
+        environment = self.environment | {"PATH": f"{self.bin}:{self.environment['PATH']}"}
+        return subprocess.run(["/bin/sh", "-c", script], env=environment, cwd=self.folder, capture_output=True, timeout=60, **more)
+
+    def test_closed_descriptors_no_home_no_folder(self):
+        server = self.capture()
+        self.configure(server.port)
+        (self.folder / "m").write_bytes(MESSAGE)
+        run = self.shell('m=$PWD/m; mkdir gone; cd gone; rmdir ../gone; env -u HOME sendmail b@x.test < "$m" >&- 2>&-')
+        self.assertEqual(run.returncode, 0)
+        self.assertTrue(server.message().endswith(b"\r\n\r\nhi\r\n"))
+
+    def test_closed_standard_input_is_an_empty_message(self):
+        server = self.capture()
+        self.configure(server.port)
+        self.assertEqual(self.shell("sendmail b@x.test <&-").returncode, 0)
+        self.assertIn(b"To: undisclosed-recipients:;\r\n", server.message())
+
+    def test_a_folder_is_no_message(self):
+        server = self.capture()
+        self.configure(server.port)
+        self.assertEqual(self.shell("sendmail b@x.test < .").returncode, 74)
+        self.assertEqual(self.shell(f"smtp 127.0.0.1:{server.port} a@x.test b@x.test < .").returncode, 74)
+        self.assertEqual(self.shell(f"smtp -s 127.0.0.1:{server.port} -f a@x.test -r b@x.test .").returncode, 66)
+
+    def test_standard_input_at_an_offset(self):
+        server = self.capture()
+        self.configure(server.port)
+        (self.folder / "m").write_bytes(b"12345" + MESSAGE)
+        run = self.shell("exec 3< m; dd bs=1 count=5 <&3 > /dev/null 2>&1; sendmail b@x.test <&3")
+        self.assertEqual(run.returncode, 0)
+        self.assertRegex(server.message(), rb"\ASubject: s\r\n")
+
+    def test_the_writer_gets_no_broken_pipe(self):
+        """An error that comes after the command line was read waits for the end of the input."""
+        self.configure(1)
+        run = self.shell("(head -c 3000000 /dev/zero; echo $? > wrote) | sendmail -t")
+        self.assertEqual((run.returncode, (self.folder / "wrote").read_text()), (64, "0\n"))
+        self.environment["PILLARBOX_CONFIG"] = "/nonexistent/pillarbox.conf"
+        run = self.shell("(head -c 3000000 /dev/zero; echo $? > wrote) | sendmail b@x.test")
+        self.assertEqual((run.returncode, (self.folder / "wrote").read_text()), (78, "0\n"))
+
+    def test_a_message_larger_than_memory_allows_is_spooled_and_leaves_no_file(self):
+        server = self.capture()
+        self.configure(server.port)
+        body = b"0123456789abcdef" * 4 + b"\n"
+        self.assertEqual(self.run_as("sendmail", "b@x.test", stdin=b"Subject: s\n\n" + body * 50000).returncode, 0)
+        self.assertTrue(server.message().endswith(b"\r\n\r\n" + body.replace(b"\n", b"\r\n") * 50000))
+        self.assertEqual(list((self.folder / "queue").iterdir()), [])
+
+    def test_a_signal_while_reading_sends_nothing(self):
+        server = self.capture()
+        self.configure(server.port)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            child = subprocess.Popen([self.bin / "sendmail", "b@x.test"], stdin=subprocess.PIPE, env=self.environment)
+            child.stdin.write(MESSAGE)
+            child.stdin.flush()
+            wait_until_read(child.stdin)
+            child.send_signal(number)
+            child.stdin.close()
+            self.assertEqual(child.wait(20), -number)
+        self.assertFalse((server.output / "1.eml").exists())
+
+    def test_a_dot_ends_what_is_typed_on_a_terminal(self):
+        server = self.capture()
+        self.configure(server.port)
+        pid, terminal = pty.fork()
+        if pid == 0:
+            os.execve(self.bin / "sendmail", ["sendmail", "b@x.test"], self.environment)
+        os.write(terminal, b"Subject: s\n\na\n.\nb\n")
+        _, status = os.waitpid(pid, 0)
+        os.close(terminal)
+        self.assertEqual(os.waitstatus_to_exitcode(status), 0)
+        self.assertTrue(server.message().endswith(b"\r\n\r\na\r\n"))
+
+    def test_a_terminal_without_recipients_is_told_at_once(self):
+        pid, terminal = pty.fork()
+        if pid == 0:
+            os.execve(self.bin / "sendmail", ["sendmail"], self.environment)
+        said = os.read(terminal, 1000)
+        _, status = os.waitpid(pid, 0)
+        os.close(terminal)
+        self.assertEqual(os.waitstatus_to_exitcode(status), 64)
+        self.assertIn(b"recipient", said)
+
+    @unittest.skipUnless(os.geteuid() == 0, "needs root, to make a setuid copy and run it as somebody else")
+    def test_unexpected_privileges_are_refused(self):
+        copy = self.folder / "sendmail"
+        shutil.copy(BINARY, copy)
+        copy.chmod(0o4755)
+        self.folder.chmod(0o755)
+        run = subprocess.run([copy, "b@x.test"], input=MESSAGE, capture_output=True, timeout=30, user=65534)
+        self.assertEqual(run.returncode, 71)
+
+
+class Passwords(Case):
+    def stalled(self, *args):
+        """A process that has connected to a server that says nothing; and what others see of its command line."""
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            listener.listen()
+            child = subprocess.Popen([self.bin / "smtp", *args, "-s", "127.0.0.1:%d" % listener.getsockname()[1], "-f", "a@x.test",
+                                      "-r", "b@x.test"], stdin=subprocess.PIPE, env=self.environment)
+            child.stdin.write(MESSAGE)
+            child.stdin.close()
+            listener.settimeout(20)
+            connection, _ = listener.accept()
+            seen = Path(f"/proc/{child.pid}/cmdline").read_bytes()
+            child.kill()
+            child.wait()
+            connection.close()
+        return seen
+
+    def test_the_command_line_is_wiped(self):
+        for args in (["-U", "alice", "-P", "canary"], ["-U", "alice", "-Pcanary"], ["-vU", "alice", "--password=canary"],
+                     ["--user", "alice", "--password", "canary"]):
+            seen = self.stalled(*args)
+            self.assertIn(b"alice", seen)
+            self.assertNotIn(b"canary", seen)
+
+    def test_a_prompt_does_not_echo(self):
+        pid, terminal = pty.fork()
+        if pid == 0:
+            os.execve(self.bin / "smtp", ["smtp", "-U", "alice", "127.0.0.1:1", "a@x.test", "b@x.test"], self.environment)
+        said = os.read(terminal, 1000)
+        self.assertIn(b"Password for alice: ", said)
+        os.write(terminal, b"canary\n" + b"\x04")
+        seen = b""
+        while True:
+            try:
+                if not (piece := os.read(terminal, 1000)):
+                    break
+            except OSError:
+                break
+            seen += piece
+        os.waitpid(pid, 0)
+        self.assertNotIn(b"canary", seen)
+
+    def test_no_password_and_no_terminal(self):
+        run = subprocess.run([self.bin / "smtp", "-U", "alice", "127.0.0.1:1", "a@x.test", "b@x.test"], env=self.environment,
+                             stdin=subprocess.DEVNULL, capture_output=True, timeout=30, start_new_session=True)
+        self.assertEqual(run.returncode, 64)
+        self.assertIn(b"password", run.stderr)
+
+    def test_an_empty_password_is_refused(self):
+        (self.folder / "empty").write_text("\n")
+        for args, code in ((["-P", ""], 64), (["--password-file", "empty"], 77), (["--password-env", "NONE"], 77)):
+            run = self.run_as("smtp", "-U", "alice", *args, "127.0.0.1:1", "a@x.test", "b@x.test")
+            self.assertEqual(run.returncode, code)
+            self.assertIn(b"password", run.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()

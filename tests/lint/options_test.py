@@ -1,0 +1,98 @@
+#!/usr/bin/env python3
+"""Option tables, --help, manuals, sample configuration and its reader name the same things."""
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+sys.dont_write_bytecode = True
+ROOT = Path(__file__).resolve().parents[2]
+BINARY = Path(os.environ["PILLARBOX"])
+
+
+def table(source):
+    """The (key, letter) pairs of an option table, and whether each has a help text."""
+    text = (ROOT / "src/app" / source).read_text()
+    rows = re.findall(r"\{\"([^\"]+)\", '(\\0|.)', Argument::\w+, \"[^\"]*\",\s+\"([^\"]*)", text)
+    return [(key, "" if letter == "\\0" else letter, bool(words)) for key, letter, words in rows]
+
+
+def manual(page):
+    """Each option that has an entry or is listed in a manual page."""
+    text = (ROOT / "man" / page).read_text()
+    found = set(re.findall(r"\bFl -([a-z][a-z-]+)", text))
+    for line in re.findall(r"^\.(?:It )?(Fl .*)$", text, re.M):
+        found |= set(re.findall(r"\bFl ([A-Za-z])\b", line))
+        if line.count(",") > 1 or re.match(r"Fl \w ,", line):
+            found |= set(re.findall(r"(?:^Fl|,) ([A-Za-z])\b", line))
+    return found
+
+
+def help_of(name, *args):
+    with tempfile.TemporaryDirectory() as folder:
+        link = Path(folder) / name
+        link.symlink_to(BINARY)
+        return subprocess.run([link, *args], check=True, capture_output=True, text=True, timeout=30).stdout
+
+
+class Options(unittest.TestCase):
+    def check(self, rows, page, text):
+        described = manual(page)
+        for key, letter, shown in rows:
+            spellings = ([f"--{key}"] if not key.startswith("-") else []) + ([f"-{letter}"] if letter else [])
+            for spelling in spellings:
+                self.assertIn(spelling.lstrip("-"), described, f"{page} lacks {spelling}")
+                self.assertEqual(bool(re.search(rf"(?m)^ .*(?<![\w-]){spelling}(?![\w-])", text)), shown, f"--help and {spelling}")
+        known = {key for key, _, _ in rows} | {letter for _, letter, _ in rows}
+        self.assertEqual(described - known, set(), f"{page} has what the program lacks")
+
+    def test_smtp(self):
+        rows = table("smtp_tool.cc")
+        self.assertGreater(len(rows), 25, "the table was read")
+        self.check(rows, "smtp.1", help_of("smtp", "-h").partition("OPTIONS")[2].partition("EXIT")[0])
+
+    def test_sendmail(self):
+        rows = table("sendmail.cc")
+        self.assertGreater(len(rows), 35, "the table was read")
+        self.check(rows, "sendmail.8", help_of("sendmail", "--help").partition("\n\n")[2])
+
+
+class Configuration(unittest.TestCase):
+    KEYS = sorted(set(re.findall(r'\{"(\w+)",\s*\[\]', (ROOT / "src/config/load.cc").read_text())))
+
+    def test_keys_were_found(self):
+        self.assertIn("tls_ca_file", self.KEYS)
+        self.assertGreater(len(self.KEYS), 25)
+
+    def test_each_key_is_in_the_manual_and_the_sample(self):
+        page = (ROOT / "man/pillarbox.conf.5").read_text()
+        sample = (ROOT / "config/pillarbox.conf").read_text()
+        for key in self.KEYS:
+            self.assertRegex(page, rf"\b{key}\b", f"pillarbox.conf.5 lacks {key}")
+            self.assertRegex(sample, rf"\b{key}\s*=", f"the sample lacks {key}")
+
+    def test_the_sample_loads(self):
+        """With --driver of a bad name nothing is sent; the configuration is read before standard input."""
+        with tempfile.TemporaryDirectory() as folder:
+            link = Path(folder) / "sendmail"
+            link.symlink_to(BINARY)
+            copy = Path(folder) / "pillarbox.conf"
+            copy.write_text((ROOT / "config/pillarbox.conf").read_text())
+            copy.chmod(0o600)
+            run = subprocess.run([link, "-C", copy, "-t"], input="Subject: x\n\n", capture_output=True, text=True, timeout=30)
+            self.assertEqual(run.returncode, 64, run.stderr)   # the file is sound: only recipients are missing
+            self.assertIn("recipients", run.stderr)
+
+
+class Manuals(unittest.TestCase):
+    def test_mandoc_is_content(self):
+        for page in sorted((ROOT / "man").iterdir()):
+            run = subprocess.run(["mandoc", "-Tlint", "-W", "warning", page], capture_output=True, text=True, timeout=30)
+            self.assertEqual(run.stdout, "", str(page))
+
+
+if __name__ == "__main__":
+    unittest.main()

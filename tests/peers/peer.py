@@ -1,0 +1,355 @@
+"""The common part of the peers tests: chroots, instances, certificates, comparison.
+
+A *peer* is a real mail server of another make. Its packages are unpacked once
+into a cached chroot; each run works in a fresh copy of that chroot, so that a
+server's fixed paths (/etc, /var/spool) are the instance's own and a Unix
+socket's path stays short. All of this needs root.
+"""
+
+import contextlib
+import dataclasses
+import fcntl
+import os
+import pathlib
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+HERE = pathlib.Path(__file__).resolve().parent
+HOSTNAME = "mx.example.com"
+MAILBOXES = ("alice", "bob", "carol", "dave")  # all of example.com
+MAIL_UID = 1000  # owns the mailboxes
+USER, PASSWORD = "alice", "s3cret"
+START_SECONDS = 30
+DELIVERY_SECONDS = 30
+BUILD_SECONDS = 900
+TOOL_SECONDS = 120
+
+
+class PeerError(Exception):
+    """A peer could not be made or started, or did not do its part."""
+
+
+class Mismatch(Exception):
+    """What arrived is not what was sent."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Ports:
+    """Loopback ports of one instance."""
+
+    smtp: int  # STARTTLS offered, AUTH only after it
+    implicit: int  # TLS from the first byte
+    untrusted: int  # STARTTLS with a self-signed certificate
+
+
+class Server:
+    """What a server's module says about it; `configure` writes its files."""
+
+    name: str
+    suite = "bookworm"
+    tls = True  # whether it can serve TLS, and with it AUTH
+    host = "localhost"  # what clients are to call it
+    address = "127.0.0.1"  # where it listens
+    packages: tuple[str, ...]
+    accounts: dict[str, int]  # system users with their uid, each with a group of its name
+    mechanisms: tuple[str, ...]  # of AUTH
+    added_fields: tuple[str, ...]  # what it puts on top of a stored message, in order
+    null_return_path = True  # whether it writes a Return-Path for the null sender too
+    command: tuple[str, ...]  # stays in the foreground
+    log: str  # below the chroot
+    connection_logged: re.Pattern[str]  # matches once for each connection
+    spool: tuple[str, ...]  # globs: no match means that no message is on its way
+
+    def configure(self, root: pathlib.Path, ports: Ports) -> None:
+        raise NotImplementedError
+
+
+def tool(*command: str | pathlib.Path, text: str = "") -> str:
+    """Runs a short command with `text` on its standard input; its standard output."""
+    done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=TOOL_SECONDS, check=False)
+    if done.returncode != 0:
+        raise PeerError(f"{' '.join(map(str, command[:3]))} ... failed:\n{done.stderr[-2000:]}")
+    return done.stdout
+
+
+def kept(command: list[str], output: pathlib.Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    """Starts a command that ends, with all its processes, when the result's stdin is closed; see keeper.py."""
+    with open(output, "wb") as log:
+        return subprocess.Popen(
+            [sys.executable, str(HERE / "keeper.py"), *command],
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+            env=environment,
+            start_new_session=True,  # a terminal's Ctrl-C is for the test, which then ends the keeper
+        )
+
+
+# ---------------------------------------------------------------- the chroot
+
+
+def cached_chroot(server: Server, work: pathlib.Path) -> pathlib.Path:
+    """The server's unpacked packages; made when missing or made of other packages.
+
+    mmdebstrap's variant "extract" unpacks the dependency closure and runs no
+    maintainer script. The stamp is written last and records what was unpacked.
+    """
+    folder = work / server.name
+    folder.mkdir(parents=True, exist_ok=True)
+    root, stamp = folder / "root", folder / "stamp"
+    recipe = f"{server.suite}: {' '.join(server.packages)}\n"
+    with open(folder / "lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if stamp.exists() and stamp.read_text().startswith(recipe):
+            return root
+        if not shutil.which("mmdebstrap"):
+            raise PeerError("mmdebstrap is missing; it makes the servers' chroots (apt install mmdebstrap)")
+        stamp.unlink(missing_ok=True)
+        shutil.rmtree(root, ignore_errors=True)
+        print(f"unpacking {server.name} into {root}", flush=True)
+        listing, log = folder / "packages", folder / "log"
+        command = [
+            "mmdebstrap",
+            "--variant=extract",
+            f"--include={','.join(server.packages)}",
+            f'--extract-hook=ls "$1/var/cache/apt/archives" > "{listing}"',
+            server.suite,
+            str(root),
+        ]
+        with kept(command, log, dict(os.environ)) as making:
+            if making.wait(timeout=BUILD_SECONDS) != 0:
+                raise PeerError(f"mmdebstrap failed for {server.name}:\n{log.read_text(errors='replace')[-2000:]}")
+        stamp.write_text(recipe + "".join(sorted(re.findall(r".*\.deb\n", listing.read_text()))))
+        listing.unlink()
+        return root
+
+
+def _copy_chroot(pristine: pathlib.Path, root: pathlib.Path) -> None:
+    """Links what a server only reads, which is nearly all, and copies the rest."""
+    root.mkdir()
+    for entry in pristine.iterdir():
+        options = "-a" if entry.name in ("etc", "var") else "-al"
+        tool("cp", options, entry, root)
+
+
+def _write_accounts(root: pathlib.Path, server: Server) -> None:
+    """A passwd and group of the chroot's own, and what else libc looks up by name."""
+    users = [("root", 0), ("nobody", 65534), *server.accounts.items()]
+    passwd = [f"{name}:x:{uid}:{uid}::/:/bin/false\n" for name, uid in users]
+    passwd += [f"{name}:x:{MAIL_UID}:{MAIL_UID}::/mail/{name}:/bin/false\n" for name in MAILBOXES]
+    groups = [f"{name}:x:{uid}:\n" for name, uid in [*users, ("mailboxes", MAIL_UID)]]
+    etc = root / "etc"
+    (etc / "passwd").write_text("".join(passwd))
+    (etc / "group").write_text("".join(groups))
+    (etc / "nsswitch.conf").write_text("passwd: files\ngroup: files\nhosts: files\n")
+    (etc / "hosts").write_text(f"127.0.0.1 localhost {HOSTNAME}\n")
+    (etc / "resolv.conf").write_text("")
+    (etc / "mailname").write_text(f"{HOSTNAME}\n")
+    for name in MAILBOXES:
+        mailbox = root / "mail" / name
+        mailbox.mkdir(parents=True)
+        os.chown(mailbox, MAIL_UID, MAIL_UID)
+
+
+# ------------------------------------------------------------- certificates
+
+
+def make_certificates(folder: pathlib.Path) -> None:
+    """ca.pem; server.pem/.key issued by it; selfsigned.pem/.key. Both are for localhost."""
+    folder.mkdir()
+
+    def certificate(name: str, subject: str, *extensions: str, issuer: str | None = None) -> None:
+        command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+        command += ["-days", "2", "-subj", f"/CN={subject}"]
+        command += [f"-addext={extension}" for extension in extensions]
+        if issuer:
+            command += ["-CA", f"{folder}/{issuer}.pem", "-CAkey", f"{folder}/{issuer}.key"]
+        tool(*command, "-keyout", folder / f"{name}.key", "-out", folder / f"{name}.pem")
+        (folder / f"{name}.key").chmod(0o600)
+
+    names = "subjectAltName=DNS:localhost,IP:127.0.0.1,IP:127.0.0.2"
+    certificate("ca", "Peers test CA", "keyUsage=critical,keyCertSign,cRLSign")
+    certificate("server", "localhost", names, "basicConstraints=critical,CA:FALSE", issuer="ca")
+    certificate("selfsigned", "localhost", names)
+
+
+# ----------------------------------------------------------------- instances
+
+
+def _free_ports(address: str) -> Ports:
+    """Three ports that nobody listens on now; another may still take one first."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.create_server((address, 0))) for _ in range(3)]
+        return Ports(*(each.getsockname()[1] for each in sockets))
+
+
+def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
+    """Asks again and again; False when the time is over."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+class Instance:
+    """A running server in `folder`/root; `folder`/certificates is the client's to read."""
+
+    def __init__(self, server: Server, folder: pathlib.Path):
+        self.server = server
+        self.folder = folder
+        self.root = folder / "root"
+        self.ports = _free_ports(server.address)
+        self._keeper: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Starts the server, with other ports if one of the chosen was taken meanwhile."""
+        for _ in range(3):
+            self.server.configure(self.root, self.ports)
+            self._keeper = kept(
+                ["chroot", str(self.root), *self.server.command],
+                self.folder / "output",
+                {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"},
+            )
+            wait_until(lambda: self._keeper.poll() is not None or self._greets(), START_SECONDS)
+            if self._keeper.poll() is None and self._greets():
+                return
+            self.stop()
+            self.ports = _free_ports(self.server.address)
+        raise PeerError(f"{self.server.name} does not start:\n{self.log_tail()}")
+
+    def stop(self) -> None:
+        """Ends the server with all its processes; returns when they are gone."""
+        if self._keeper:
+            self._keeper.stdin.close()
+            self._keeper.wait(timeout=START_SECONDS)
+
+    def _greets(self) -> bool:
+        """Whether this server, not a stranger on the same port, serves all its ports."""
+        try:
+            for port in (self.ports.smtp, self.ports.untrusted):
+                with socket.create_connection((self.server.address, port), 5) as connection:
+                    if not connection.recv(512).startswith(f"220 {HOSTNAME}".encode()):
+                        return False
+            socket.create_connection((self.server.address, self.ports.implicit), 5).close()
+            return True
+        except OSError:
+            return False
+
+    def connections(self) -> int:
+        """How many connections the server has logged so far."""
+        log = (self.root / self.server.log).read_text(errors="replace")
+        return len(self.server.connection_logged.findall(log))
+
+    def settle(self) -> None:
+        """Waits until the server has nothing more to deliver.
+
+        Every server here has an accepted message in its spool before it says
+        250 and removes it after delivery, so an empty spool means that what is
+        in the mailboxes is all that will arrive: absence needs no waiting time.
+        """
+        if not wait_until(lambda: not self._spooled(), DELIVERY_SECONDS):
+            raise PeerError(f"still in the spool: {self._spooled()}\n{self.log_tail()}")
+
+    def _spooled(self) -> list[str]:
+        return [str(path) for pattern in self.server.spool for path in self.root.glob(pattern) if path.is_file()]
+
+    def take_mail(self) -> dict[str, list[bytes]]:
+        """The stored messages of each mailbox that has any; the mailboxes are empty afterwards."""
+        mail: dict[str, list[bytes]] = {}
+        for path in sorted(self.root.glob("mail/*/**/new/*")):
+            mailbox = path.relative_to(self.root / "mail").parts[0]
+            mail.setdefault(mailbox, []).append(path.read_bytes())
+            path.unlink()
+        return mail
+
+    def log_tail(self) -> str:
+        logs = (self.folder / "output", self.root / self.server.log)
+        texts = [path.read_text(errors="replace")[-1500:] for path in logs if path.is_file()]
+        return "".join(dict.fromkeys(texts))
+
+
+@contextlib.contextmanager
+def running(server: Server, work: pathlib.Path) -> Iterator[Instance]:
+    """A fresh instance of `server`, started; gone with its folder at the end."""
+    pristine = cached_chroot(server, work)
+    for stale in pristine.parent.glob("run.*"):  # of a test that was killed
+        if not pathlib.Path("/proc", stale.name.removeprefix("run.")).exists():
+            shutil.rmtree(stale, ignore_errors=True)
+    folder = pristine.parent / f"run.{os.getpid()}"
+    folder.mkdir(mode=0o755)
+    instance = Instance(server, folder)
+    try:
+        _copy_chroot(pristine, instance.root)
+        make_certificates(folder / "certificates")
+        shutil.copytree(folder / "certificates", instance.root / "certificates")
+        _write_accounts(instance.root, server)
+        instance.start()
+        yield instance
+    finally:
+        instance.stop()
+        shutil.rmtree(folder)
+
+
+# ---------------------------------------------------------------- comparison
+
+
+@dataclasses.dataclass(frozen=True)
+class Stored:
+    """A stored message, with what the server put on top taken off again."""
+
+    return_path: str
+    protocol: str  # "with" of the server's Received field, RFC 3848
+    message: bytes
+
+
+_FIELD = re.compile(rb"([!-9;-~]+):[^\n]*\n(?:[ \t][^\n]*\n)*")
+
+
+def take_off(stored: bytes, server: Server) -> Stored:
+    """Takes off exactly the fields that the server adds, each once and in its order."""
+    values: dict[str, str] = {"return-path": ""}
+    at = 0
+    for name in server.added_fields:
+        field = _FIELD.match(stored, at)
+        if field and field[1] == name.encode():
+            values[name.lower()] = " ".join(field[0][len(name) + 1 :].decode().split())
+            at = field.end()
+        elif name != "Return-Path" or server.null_return_path:
+            raise Mismatch(f"no {name} field of the server's where it belongs, but {stored[at : at + 60]!r}")
+    protocol = re.search(r"\bwith (\w+)", values["received"])
+    return Stored(values["return-path"].strip("<>"), protocol[1].upper() if protocol else "", stored[at:])
+
+
+def without_fields(message: bytes, names: tuple[str, ...]) -> bytes:
+    """The message without the fields that its sender had to add, one of each name."""
+    if not names:
+        return message
+    header, separator, body = message.partition(b"\n\n")
+    fields = [field[0] for field in _FIELD.finditer(header + b"\n")]
+    if b"".join(fields) != header + b"\n":
+        raise Mismatch(f"no header of fields: {header!r}")
+    for name in names:
+        named = [field for field in fields if field.lower().startswith(name.lower().encode() + b":")]
+        if len(named) != 1:
+            raise Mismatch(f"{len(named)} {name} fields, not one, in {header!r}")
+        fields.remove(named[0])
+    return b"".join(fields) + separator[1:] + body
+
+
+def compare(expected: bytes, actual: bytes) -> None:
+    """Exact; a Mismatch names the first line that differs."""
+    if expected == actual:
+        return
+    wanted, got = expected.splitlines(keepends=True), actual.splitlines(keepends=True)
+    line = next((n for n, pair in enumerate(zip(wanted, got)) if pair[0] != pair[1]), min(len(wanted), len(got)))
+    raise Mismatch(
+        f"{len(expected)} bytes sent, {len(actual)} stored; line {line + 1}: "
+        f"sent {b''.join(wanted[line : line + 1])[:100]!r}, stored {b''.join(got[line : line + 1])[:100]!r}"
+    )

@@ -1,0 +1,90 @@
+"""Postfix: AUTH by Cyrus SASL from a sasldb, mailboxes by virtual(8)."""
+
+import os
+import pathlib
+import re
+
+import peer
+
+MAIN_CF = """\
+compatibility_level = 3.6
+maillog_file = /var/log/postfix.log
+myhostname = {hostname}
+mydestination =
+mynetworks = 127.0.0.0/8
+inet_protocols = ipv4
+# Clients on loopback count as local, and Postfix would complete their headers.
+local_header_rewrite_clients =
+smtpd_error_sleep_time = 0
+
+virtual_mailbox_domains = example.com
+virtual_mailbox_base = /mail
+virtual_mailbox_maps = inline:{{ {mailboxes} }}
+virtual_uid_maps = static:{uid}
+virtual_gid_maps = static:{uid}
+
+smtpd_tls_security_level = may
+smtpd_tls_auth_only = yes
+smtpd_tls_chain_files = /certificates/server.key, /certificates/server.pem
+smtpd_sasl_auth_enable = yes
+smtpd_sasl_local_domain = example.com
+cyrus_sasl_config_path = /etc/postfix/sasl
+"""
+
+# Without smtp(8), so that nothing can leave.
+MASTER_CF = """\
+127.0.0.1:{ports.smtp}      inet  n - n - - smtpd
+127.0.0.1:{ports.implicit}  inet  n - n - - smtpd -o smtpd_tls_wrappermode=yes
+127.0.0.1:{ports.untrusted} inet  n - n - - smtpd
+  -o {{ smtpd_tls_chain_files = /certificates/selfsigned.key, /certificates/selfsigned.pem }}
+postlog   unix-dgram n - n - 1 postlogd
+cleanup   unix  n - n - 0 cleanup
+qmgr      unix  n - n 300 1 qmgr
+tlsmgr    unix  - - n 1000? 1 tlsmgr
+rewrite   unix  - - n - - trivial-rewrite
+bounce    unix  - - n - 0 bounce
+defer     unix  - - n - 0 bounce
+trace     unix  - - n - 0 bounce
+proxymap  unix  - - n - - proxymap
+anvil     unix  - - n - 1 anvil
+virtual   unix  - n n - - virtual
+error     unix  - - n - - error
+retry     unix  - - n - - error
+"""
+
+SMTPD_SASL = """\
+pwcheck_method: auxprop
+auxprop_plugin: sasldb
+mech_list: PLAIN LOGIN CRAM-MD5
+"""
+
+
+class Postfix(peer.Server):
+    name = "postfix"
+    packages = (
+        *("postfix", "libsasl2-modules", "sasl2-bin"),
+        # For the shell script behind "postfix start-fg":
+        *("dash", "coreutils", "diffutils", "findutils", "grep", "sed"),
+    )
+    accounts = {"postfix": 101, "postdrop": 102}
+    mechanisms = ("PLAIN", "LOGIN", "CRAM-MD5")
+    added_fields = ("Return-Path", "X-Original-To", "Delivered-To", "Received")
+    command = ("postfix", "start-fg")
+    log = "var/log/postfix.log"
+    connection_logged = re.compile(r"smtpd\[\d+\]: connect from")
+    spool = tuple(f"var/spool/postfix/{queue}/**/*" for queue in ("maildrop", "incoming", "active", "deferred"))
+
+    def configure(self, root: pathlib.Path, ports: peer.Ports) -> None:
+        etc = root / "etc/postfix"
+        mailboxes = ", ".join(f"{{ {name}@example.com = {name}/ }}" for name in peer.MAILBOXES)
+        (etc / "main.cf").write_text(
+            MAIN_CF.format(hostname=peer.HOSTNAME, mailboxes=mailboxes, uid=peer.MAIL_UID), encoding="ascii"
+        )
+        (etc / "master.cf").write_text(MASTER_CF.format(ports=ports), encoding="ascii")
+        (etc / "sasl/smtpd.conf").write_text(SMTPD_SASL, encoding="ascii")
+        os.chown(root / "var/lib/postfix", self.accounts["postfix"], -1)
+        peer.tool("chroot", root, "saslpasswd2", "-p", "-c", "-u", "example.com", peer.USER, text=peer.PASSWORD)
+        (root / "etc/sasldb2").chmod(0o644)
+
+
+SERVERS = (Postfix(),)
