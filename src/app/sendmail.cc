@@ -149,6 +149,7 @@ class Submit {
   Submit(const Options& options, const base::System& system, const base::Clock& clock)
       : options_(options), system_(system), clock_(clock) {}
 
+  // The exit code of what was tried, or why nothing could be.
   Result<int> run(std::unique_ptr<base::Source> input) {
     auto loaded = config::load({.named = options_.last("config")}, system_);
     if (!loaded) return loaded.error();
@@ -161,6 +162,15 @@ class Submit {
     auto submission = prepare(std::move(input));
     if (!submission) return submission.error();
     return send(*submission);
+  }
+
+  // A failure before anything was sent; without a configuration by the log's defaults.
+  void log(const Error& error) const {
+    Event line("");
+    if (settings_.log.json) line.text("timestamp", base::iso8601_utc(clock_.now()));
+    if (account_) line.text("account", account_->name).text("host", account_->host);
+    line.text("errormsg", error.text).text("exitcode", exit_name(exit_code(error.kind))).text("status", "failed");
+    write(line, true);
   }
 
  private:
@@ -331,7 +341,11 @@ class Submit {
     line.text("exitcode", exit_name(code)).text("status", worst ? "failed" : "sent");
     if (!submission.message_id.empty()) line.text("message_id", submission.message_id);
     line.seconds("time", seconds);
-    if (const auto warning = write_log(settings_.log, line, worst != nullptr, clock_)) complain(program, *warning);
+    write(line, worst != nullptr);
+  }
+
+  void write(const Event& line, bool failed) const {
+    if (const auto warning = write_log(settings_.log, line, failed, clock_)) complain(program, *warning);
   }
 
   const Options& options_;
@@ -378,8 +392,10 @@ int sendmail(std::vector<std::string> args, char** argv, const base::System& sys
   const auto dot = dots_are_content(*options) ? LoneDot::content : terminal ? LoneDot::ends_terminal : LoneDot::ends_pipe;
   auto input = std::make_unique<DotSource>(
       std::make_unique<base::FileSource>(STDIN_FILENO, "standard input"), dot);
-  const auto code = Submit(*options, system, clock).run(std::move(input));
+  Submit submit(*options, system, clock);
+  const auto code = submit.run(std::move(input));
   if (code) return *code;
+  submit.log(code.error());
   // The writer hears our exit code, not a broken pipe.
   base::FileSource rest(STDIN_FILENO, "standard input");
   if (!terminal) base::drain(rest);

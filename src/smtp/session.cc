@@ -263,6 +263,7 @@ void Session::run(mail::Message* body, bool last) {
                     .kind = kind_of_setting(trouble_)});
     return;
   }
+  error_text_.assign(CURL_ERROR_SIZE, '\0');
   progress();
   loop();
   body_ = nullptr;
@@ -462,7 +463,7 @@ std::optional<std::string> Session::receive(int fd) {
 
 std::size_t Session::deliver(std::span<char> out) {
   progress();
-  if (!body_) return CURL_READFUNC_ABORT;
+  if (!body_ || broken()) return CURL_READFUNC_ABORT;
   if (dialogue_.phase() != Phase::body) dialogue_.body({});
   if (waiting(socket()) != Waiting::nothing && !hear_unasked(socket())) return CURL_READFUNC_ABORT;
   auto count = body_->read(out);
@@ -478,11 +479,16 @@ std::size_t Session::deliver(std::span<char> out) {
   return *count;
 }
 
+// Something of ours failed where it could not stop libcurl: in the debug callback.
+bool Session::broken() const {
+  return dialogue_.failure() && dialogue_.failure()->cause == Failure::Cause::local;
+}
+
 std::size_t Session::hear(std::string_view line) {
   notice_connection();
   notice_tls();
   heard_ += line.size();
-  if (dialogue_.reply_line(line) == Dialogue::Next::stop) return stop_header;
+  if (broken() || dialogue_.reply_line(line) == Dialogue::Next::stop) return stop_header;
   if (!dialogue_.settled()) return line.size();
   if (dialogue_.failure() || dialogue_.accepted()) {
     // libcurl says QUIT now, unless the server has hung up already.

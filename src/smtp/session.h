@@ -78,6 +78,7 @@ class Session {
   void limit_replies(std::chrono::milliseconds time);
 
   // What the C callbacks do; an exception must not cross libcurl.
+  [[nodiscard]] bool broken() const;
   std::size_t deliver(std::span<char> out);
   std::size_t hear(std::string_view line);
   void overhear(curl_infotype type, std::string_view text);
