@@ -2,14 +2,14 @@
 add_library(pillarbox_flags INTERFACE)
 target_compile_options(pillarbox_flags INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wformat=2 -Wnon-virtual-dtor -Woverloaded-virtual
-  -fstack-protector-strong -ftrivial-auto-var-init=zero)
+  -fstack-protector-strong)
 target_compile_definitions(pillarbox_flags INTERFACE _GLIBCXX_ASSERTIONS)
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|i.86")
   target_compile_options(pillarbox_flags INTERFACE -fcf-protection)
 endif()
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # -Wrestrict of GCC 12 sees overlaps in std::string that are not there (GCC bug 105329).
-  target_compile_options(pillarbox_flags INTERFACE -fstack-clash-protection -Wno-restrict)
+  target_compile_options(pillarbox_flags INTERFACE -fstack-clash-protection -ftrivial-auto-var-init=zero -Wno-restrict)
 endif()
 target_link_options(pillarbox_flags INTERFACE -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack -Wl,--as-needed)
 

@@ -1,3 +1,5 @@
 #include "app/front.h"
 
-int main(int argc, char** argv) { return pillarbox::app::run(argc, argv); }
+int main(int argc, char** argv) {
+  return pillarbox::app::run(argc, argv);
+}

@@ -44,11 +44,17 @@ void Console::event(const Event& event) const {
   std::fflush(stdout);
 }
 
-void Console::command(std::string_view line) { trace("C: ", line); }
+void Console::command(std::string_view line) {
+  trace("C: ", line);
+}
 
-void Console::reply_line(std::string_view line) { trace("S: ", line); }
+void Console::reply_line(std::string_view line) {
+  trace("S: ", line);
+}
 
-void Console::note(std::string_view text) { trace("*  ", text); }
+void Console::note(std::string_view text) {
+  trace("*  ", text);
+}
 
 void Console::body(std::string_view piece) {
   if (!wanted_.trace) return;
@@ -73,7 +79,8 @@ void Console::ready(const smtp::Connection& connection) {
   Event line("connect");
   line.text("server", connection.server).text("address", connection.address).number("port", connection.port);
   line.text("tls", connection.tls ? connection.tls->version : "none");
-  if (connection.tls) line.text("cipher", connection.tls->cipher).text("verified", connection.tls->verified ? "yes" : "no");
+  if (connection.tls)
+    line.text("cipher", connection.tls->cipher).text("verified", connection.tls->verified ? "yes" : "no");
   line.text("auth", connection.auth.empty() ? "none" : connection.auth).list("extensions", keywords(connection));
   line.seconds("time", std::chrono::duration<double>(base::Instant::clock::now() - connection.began).count());
   event(line);

@@ -19,7 +19,9 @@
 namespace pillarbox::app {
 namespace {
 
-std::string_view base_name(std::string_view path) { return path.substr(path.rfind('/') + 1); }
+std::string_view base_name(std::string_view path) {
+  return path.substr(path.rfind('/') + 1);
+}
 
 // A descriptor that the caller closed must not become that of a socket or a file: what is written to stderr would go
 // into a message.
@@ -34,7 +36,8 @@ bool fill_standard_descriptors() {
   }
 }
 
-int front_door(const std::vector<std::string>& args, char** argv, const base::System& system, const base::Clock& clock) {
+int front_door(const std::vector<std::string>& args, char** argv, const base::System& system,
+               const base::Clock& clock) {
   const std::string_view command = args.empty() ? "" : std::string_view(args[0]);
   const std::vector<std::string> rest(args.begin() + (args.empty() ? 0 : 1), args.end());
   if (command == "sendmail") return sendmail(rest, argv + 1, system, clock);
@@ -67,7 +70,8 @@ int dispatch(int argc, char** argv) {
 int run(int argc, char** argv) noexcept {
   if (argc < 1 || !fill_standard_descriptors()) return exit_code(Error::Kind::system);
   if (::getauxval(AT_SECURE) != 0) {
-    complain("pillarbox", "runs with privileges that it does not want (setuid, setgid or capabilities); take them away");
+    complain("pillarbox",
+             "runs with privileges that it does not want (setuid, setgid or capabilities); take them away");
     return exit_code(Error::Kind::system);
   }
   ::close_range(3, ~0U, 0);

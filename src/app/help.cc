@@ -6,11 +6,15 @@
 namespace pillarbox::app {
 namespace {
 
-void print(const std::string& text) { std::fwrite(text.data(), 1, text.size(), stdout); }
+void print(const std::string& text) {
+  std::fwrite(text.data(), 1, text.size(), stdout);
+}
 
 }  // namespace
 
-void print_version() { print("Pillarbox " PILLARBOX_VERSION "\n"); }
+void print_version() {
+  print("Pillarbox " PILLARBOX_VERSION "\n");
+}
 
 void print_front_help() {
   print(R"(pillarbox - submits mail to an SMTP server

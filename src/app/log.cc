@@ -38,7 +38,8 @@ int facility(std::string_view name) {
 
 }  // namespace
 
-std::optional<std::string> write_log(const config::Log& log, const Event& event, bool failed, const base::Clock& clock) {
+std::optional<std::string> write_log(const config::Log& log, const Event& event, bool failed,
+                                     const base::Clock& clock) {
   const std::string line = log.json ? event.json() : event.key_value();
   if (log.syslog) {
     ::openlog("pillarbox", LOG_PID, facility(log.facility));

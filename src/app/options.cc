@@ -14,7 +14,9 @@ namespace po = boost::program_options;
 
 using Values = std::vector<std::string>;
 
-Error usage(const std::string& text) { return {Error::Kind::usage, text}; }
+Error usage(const std::string& text) {
+  return {Error::Kind::usage, text};
+}
 
 bool can_be_server(std::string_view word) {
   return !word.empty() && word.front() != '-' && word.find('@') == std::string_view::npos;
@@ -178,7 +180,8 @@ Result<Options> Options::parse(std::span<const Option> table, std::vector<std::s
 }
 
 std::vector<std::string> Options::all(std::string_view key) const {
-  const auto found = std::find_if(values_.begin(), values_.end(), [&](const auto& value) { return value.first == key; });
+  const auto found =
+      std::find_if(values_.begin(), values_.end(), [&](const auto& value) { return value.first == key; });
   return found == values_.end() ? Values{} : found->second;
 }
 

@@ -20,11 +20,11 @@ namespace pillarbox::app {
 
 enum class Argument {
   none,
-  required,  // attached or the next word
-  attached,  // attached or none at all
-  server,    // attached or the next word, but only what can be a server's name (no "@", no "-" in front), else none;
-             // with one the rest of the words is not ours to read
-  hand_over, // none; the rest of the words is not ours to read
+  required,   // attached or the next word
+  attached,   // attached or none at all
+  server,     // attached or the next word, but only what can be a server's name (no "@", no "-" in front), else none;
+              // with one the rest of the words is not ours to read
+  hand_over,  // none; the rest of the words is not ours to read
 };
 
 struct Option {
@@ -47,8 +47,8 @@ class Options {
                                char** argv = nullptr, std::string_view secret = {});
 
   [[nodiscard]] bool has(std::string_view key) const { return !all(key).empty(); }
-  [[nodiscard]] std::vector<std::string> all(std::string_view key) const;      // in order; flags have ""
-  [[nodiscard]] std::optional<std::string> last(std::string_view key) const;   // the last wins
+  [[nodiscard]] std::vector<std::string> all(std::string_view key) const;     // in order; flags have ""
+  [[nodiscard]] std::optional<std::string> last(std::string_view key) const;  // the last wins
   [[nodiscard]] const std::vector<std::string>& operands() const { return operands_; }
   [[nodiscard]] base::Secret take_secret() { return std::move(secret_); }
   [[nodiscard]] bool has_secret() const { return has_secret_; }

@@ -10,42 +10,72 @@ namespace pillarbox::app {
 
 int exit_code(Error::Kind kind) {
   switch (kind) {
-    case Error::Kind::usage: return EX_USAGE;
-    case Error::Kind::data: return EX_DATAERR;
-    case Error::Kind::no_input: return EX_NOINPUT;
-    case Error::Kind::no_user: return EX_NOUSER;
-    case Error::Kind::no_host: return EX_NOHOST;
-    case Error::Kind::unavailable: return EX_UNAVAILABLE;
-    case Error::Kind::internal: return EX_SOFTWARE;
-    case Error::Kind::system: return EX_OSERR;
-    case Error::Kind::cannot_create: return EX_CANTCREAT;
-    case Error::Kind::io: return EX_IOERR;
-    case Error::Kind::temporary: return EX_TEMPFAIL;
-    case Error::Kind::protocol: return EX_PROTOCOL;
-    case Error::Kind::no_permission: return EX_NOPERM;
-    case Error::Kind::config: return EX_CONFIG;
+    case Error::Kind::usage:
+      return EX_USAGE;
+    case Error::Kind::data:
+      return EX_DATAERR;
+    case Error::Kind::no_input:
+      return EX_NOINPUT;
+    case Error::Kind::no_user:
+      return EX_NOUSER;
+    case Error::Kind::no_host:
+      return EX_NOHOST;
+    case Error::Kind::unavailable:
+      return EX_UNAVAILABLE;
+    case Error::Kind::internal:
+      return EX_SOFTWARE;
+    case Error::Kind::system:
+      return EX_OSERR;
+    case Error::Kind::cannot_create:
+      return EX_CANTCREAT;
+    case Error::Kind::io:
+      return EX_IOERR;
+    case Error::Kind::temporary:
+      return EX_TEMPFAIL;
+    case Error::Kind::protocol:
+      return EX_PROTOCOL;
+    case Error::Kind::no_permission:
+      return EX_NOPERM;
+    case Error::Kind::config:
+      return EX_CONFIG;
   }
   return EX_SOFTWARE;
 }
 
 std::string_view exit_name(int code) {
   switch (code) {
-    case EX_OK: return "EX_OK";
-    case EX_USAGE: return "EX_USAGE";
-    case EX_DATAERR: return "EX_DATAERR";
-    case EX_NOINPUT: return "EX_NOINPUT";
-    case EX_NOUSER: return "EX_NOUSER";
-    case EX_NOHOST: return "EX_NOHOST";
-    case EX_UNAVAILABLE: return "EX_UNAVAILABLE";
-    case EX_SOFTWARE: return "EX_SOFTWARE";
-    case EX_OSERR: return "EX_OSERR";
-    case EX_CANTCREAT: return "EX_CANTCREAT";
-    case EX_IOERR: return "EX_IOERR";
-    case EX_TEMPFAIL: return "EX_TEMPFAIL";
-    case EX_PROTOCOL: return "EX_PROTOCOL";
-    case EX_NOPERM: return "EX_NOPERM";
-    case EX_CONFIG: return "EX_CONFIG";
-    default: return "EX_UNKNOWN";
+    case EX_OK:
+      return "EX_OK";
+    case EX_USAGE:
+      return "EX_USAGE";
+    case EX_DATAERR:
+      return "EX_DATAERR";
+    case EX_NOINPUT:
+      return "EX_NOINPUT";
+    case EX_NOUSER:
+      return "EX_NOUSER";
+    case EX_NOHOST:
+      return "EX_NOHOST";
+    case EX_UNAVAILABLE:
+      return "EX_UNAVAILABLE";
+    case EX_SOFTWARE:
+      return "EX_SOFTWARE";
+    case EX_OSERR:
+      return "EX_OSERR";
+    case EX_CANTCREAT:
+      return "EX_CANTCREAT";
+    case EX_IOERR:
+      return "EX_IOERR";
+    case EX_TEMPFAIL:
+      return "EX_TEMPFAIL";
+    case EX_PROTOCOL:
+      return "EX_PROTOCOL";
+    case EX_NOPERM:
+      return "EX_NOPERM";
+    case EX_CONFIG:
+      return "EX_CONFIG";
+    default:
+      return "EX_UNKNOWN";
   }
 }
 

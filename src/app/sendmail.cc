@@ -79,7 +79,9 @@ constexpr auto table = std::to_array<Option>({
     {"dry-run", '\0', Argument::none, "", ""},
 });
 
-Error usage(const std::string& text) { return {Error::Kind::usage, text}; }
+Error usage(const std::string& text) {
+  return {Error::Kind::usage, text};
+}
 
 // What is named and not there yet is refused before standard input is taken for a message.
 Result<void> check_mode(const Options& options) {
@@ -108,10 +110,14 @@ bool dots_are_content(const Options& options) {
 smtp::Endpoint endpoint_of(const config::Account& account, const base::System& system) {
   const auto mode = [&] {
     switch (account.tls) {
-      case config::Tls::implicit: return smtp::TlsMode::implicit;
-      case config::Tls::starttls: return smtp::TlsMode::required;
-      case config::Tls::opportunistic: return smtp::TlsMode::opportunistic;
-      case config::Tls::off: return smtp::TlsMode::none;
+      case config::Tls::implicit:
+        return smtp::TlsMode::implicit;
+      case config::Tls::starttls:
+        return smtp::TlsMode::required;
+      case config::Tls::opportunistic:
+        return smtp::TlsMode::opportunistic;
+      case config::Tls::off:
+        return smtp::TlsMode::none;
     }
     return smtp::TlsMode::required;
   };
@@ -120,9 +126,8 @@ smtp::Endpoint endpoint_of(const config::Account& account, const base::System& s
           .helo = account.helo.empty() ? system.fully_qualified_name() : account.helo,
           .tls = {.mode = mode(), .verify = account.tls_verify, .ca_file = account.tls_ca_file},
           .login = std::nullopt,
-          .timeouts = {.connect = account.timeouts.connect,
-                       .reply = account.timeouts.reply,
-                       .data = account.timeouts.data}};
+          .timeouts = {
+              .connect = account.timeouts.connect, .reply = account.timeouts.reply, .data = account.timeouts.data}};
 }
 
 // Where content too large for memory waits while it is read.
@@ -269,8 +274,8 @@ class Submit {
     mail::add_missing(header, {.author = author,
                                .author_name = author_name(),
                                .date = base::rfc5322_date(clock_.now()),
-                               .message_id = "<" + std::to_string(std::time(nullptr)) + "." + base::random_word() + "@" +
-                                             id_domain + ">"});
+                               .message_id = "<" + std::to_string(std::time(nullptr)) + "." + base::random_word() +
+                                             "@" + id_domain + ">"});
     const mail::Field* id = header.find("Message-ID");
     return id ? mail::unfolded(id->value()) : "";
   }
@@ -318,7 +323,8 @@ class Submit {
     }
     for (std::size_t i = 0; i < outcome.recipients.size(); ++i) {
       const smtp::Verdict& verdict = outcome.recipients[i];
-      if (verdict.fate != smtp::Fate::accepted) complain(program, envelope.recipients()[i].text() + ": " + verdict.text);
+      if (verdict.fate != smtp::Fate::accepted)
+        complain(program, envelope.recipients()[i].text() + ": " + verdict.text);
     }
   }
 
@@ -389,9 +395,10 @@ int sendmail(std::vector<std::string> args, char** argv, const base::System& sys
     return fail({Error::Kind::usage, "there are no recipients", "sendmail [options] recipient ... < message"});
   }
   ::unsetenv("SSLKEYLOGFILE");  // NOLINT(concurrency-mt-unsafe): before there is another thread
-  const auto dot = dots_are_content(*options) ? LoneDot::content : terminal ? LoneDot::ends_terminal : LoneDot::ends_pipe;
-  auto input = std::make_unique<DotSource>(
-      std::make_unique<base::FileSource>(STDIN_FILENO, "standard input"), dot);
+  const auto dot = dots_are_content(*options) ? LoneDot::content
+                   : terminal                 ? LoneDot::ends_terminal
+                                              : LoneDot::ends_pipe;
+  auto input = std::make_unique<DotSource>(std::make_unique<base::FileSource>(STDIN_FILENO, "standard input"), dot);
   Submit submit(*options, system, clock);
   const auto code = submit.run(std::move(input));
   if (code) return *code;

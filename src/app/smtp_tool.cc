@@ -27,8 +27,9 @@ constexpr auto table = std::to_array<Option>({
     {"server", 's', Argument::required, "SERVER", "host, host:port, [v6]:port, smtp://host:port or smtps://host"},
     {"from-header", 'F', Argument::none, "", "envelope from each message's own header; Bcc is not transmitted"},
     {"abort-on-reject", 'a', Argument::none, "", "send a message to nobody if any of its recipients is rejected"},
-    {"continue-on-reject", 'c', Argument::none, "", "server testing: go on to the message though every recipient was rejected; "
-                                                    "not in this version"},
+    {"continue-on-reject", 'c', Argument::none, "",
+     "server testing: go on to the message though every recipient was rejected; "
+     "not in this version"},
     {"disconnect", 'd', Argument::none, "", "disconnect between messages"},
     {"no-eol", 'e', Argument::none, "", "leave line ends as they are (dots are still stuffed)"},
     {"help", 'h', Argument::none, "", "show this page"},
@@ -49,7 +50,8 @@ constexpr auto table = std::to_array<Option>({
     {"require-tls", 'M', Argument::none, "", "STARTTLS, or nothing is sent"},
     {"verify", 'V', Argument::none, "", "verify the server's certificate and name"},
     {"ca-file", '\0', Argument::required, "FILE", "the authorities to verify against, in PEM"},
-    {"pin", '\0', Argument::required, "PIN", "sha256//BASE64 of a public key that the server must have; may be given again"},
+    {"pin", '\0', Argument::required, "PIN",
+     "sha256//BASE64 of a public key that the server must have; may be given again"},
     {"tls-min", '\0', Argument::required, "VERSION", "the lowest TLS version: 1.0, 1.1, 1.2 or 1.3"},
     {"ciphers", 'C', Argument::required, "CIPHERS", "TLS ciphers, in OpenSSL's notation"},
     {"timeout", '\0', Argument::required, "SECONDS", "for the connection, and for each reply"},
@@ -59,7 +61,9 @@ constexpr std::array<Option, 1> hidden = {{{"driver", '\0', Argument::required, 
 
 constexpr std::string_view program = "smtp";
 
-Error usage(const std::string& text) { return {Error::Kind::usage, text, "smtp -h shows how to call it"}; }
+Error usage(const std::string& text) {
+  return {Error::Kind::usage, text, "smtp -h shows how to call it"};
+}
 
 // An address on the command line is a usage matter.
 Error as_usage(Error error) {
@@ -86,8 +90,8 @@ class Reader {
   Reader(Options& options, const base::System& system) : options_(options), system_(system) {}
 
   Result<Task> read() {
-    for (const auto step : {&Reader::read_driver, &Reader::read_form, &Reader::read_tls, &Reader::read_login,
-                            &Reader::read_rest}) {
+    for (const auto step :
+         {&Reader::read_driver, &Reader::read_form, &Reader::read_tls, &Reader::read_login, &Reader::read_rest}) {
       if (auto done = (this->*step)(); !done) return std::move(done).error();
     }
     return std::move(task_);
@@ -106,7 +110,8 @@ class Reader {
 
   Result<void> read_form() {
     task_.from_header = options_.has("from-header");
-    if (options_.has("server") || options_.has("from") || options_.has("rcpt") || task_.from_header) return read_options();
+    if (options_.has("server") || options_.has("from") || options_.has("rcpt") || task_.from_header)
+      return read_options();
     const auto& words = options_.operands();
     if (words.empty()) return usage("a server, a sender and recipients are needed");
     if (words.size() < 3) return usage("there are no recipients");
@@ -170,7 +175,8 @@ class Reader {
     if (tls.mode == smtp::TlsMode::none && options_.has("tls")) tls.mode = smtp::TlsMode::opportunistic;
     if (tls.mode != smtp::TlsMode::implicit && options_.has("require-tls")) tls.mode = smtp::TlsMode::required;
     tls.verify = options_.has("verify");
-    if (tls.verify && tls.mode == smtp::TlsMode::none) return usage("-V has nothing to verify without -T, -M or smtps://");
+    if (tls.verify && tls.mode == smtp::TlsMode::none)
+      return usage("-V has nothing to verify without -T, -M or smtps://");
     tls.ca_file = options_.last("ca-file").value_or("");
     tls.ciphers = options_.last("ciphers").value_or("");
     for (const std::string& pin : options_.all("pin")) {
@@ -208,10 +214,10 @@ class Reader {
     if (user->empty()) return usage("-U, --user: the name is empty");
     if (sources > 1) return usage("there is more than one password");
     base::forbid_core_dumps();
-    auto password = file                     ? config::password_from_file(*file)
-                    : variable               ? config::password_from_environment(*variable, system_)
-                    : options_.has_secret()  ? Result<base::Secret>(options_.take_secret())
-                                             : config::password_from_terminal("Password for " + *user + ": ");
+    auto password = file                    ? config::password_from_file(*file)
+                    : variable              ? config::password_from_environment(*variable, system_)
+                    : options_.has_secret() ? Result<base::Secret>(options_.take_secret())
+                                            : config::password_from_terminal("Password for " + *user + ": ");
     if (!password) return password.error();
     if (password->empty()) return usage("-P, --password: the password is empty");
     std::string name = base::lower(mechanism.value_or("auto"));
@@ -252,7 +258,8 @@ struct Prepared {
 };
 
 Result<std::unique_ptr<base::Source>> open_input(const std::string& file) {
-  if (file == "-") return std::unique_ptr<base::Source>(std::make_unique<base::FileSource>(STDIN_FILENO, "standard input"));
+  if (file == "-")
+    return std::unique_ptr<base::Source>(std::make_unique<base::FileSource>(STDIN_FILENO, "standard input"));
   return base::open_source(file);
 }
 
@@ -318,12 +325,11 @@ class Sender {
 
   void send(smtp::Session& session, const std::string& file, Prepared& prepared, bool last) {
     const auto began = base::Instant::clock::now();
-    const auto outcome =
-        final_ ? smtp::untried(prepared.envelope.recipients().size(), *final_)
-               : smtp::send_by_engine(session, {.envelope = prepared.envelope,
-                                                .message = prepared.message,
-                                                .abort_on_reject = task_.abort_on_reject,
-                                                .last = last});
+    const auto outcome = final_ ? smtp::untried(prepared.envelope.recipients().size(), *final_)
+                                : smtp::send_by_engine(session, {.envelope = prepared.envelope,
+                                                                 .message = prepared.message,
+                                                                 .abort_on_reject = task_.abort_on_reject,
+                                                                 .last = last});
     const std::chrono::duration<double> time = base::Instant::clock::now() - began;
     console_.result(file, prepared.envelope, outcome, time.count());
     if (const smtp::Verdict* worst = outcome.worst()) tally_.add(worst->kind);

@@ -24,9 +24,9 @@ class DotSource final : public base::Source {
 
   std::unique_ptr<base::Source> input_;
   LoneDot dot_;
-  std::string ready_;      // to be read, from at_ on
+  std::string ready_;  // to be read, from at_ on
   std::size_t at_ = 0;
-  std::string held_;       // what may be a lone dot: "." with the line end as far as it came
+  std::string held_;  // what may be a lone dot: "." with the line end as far as it came
   bool line_start_ = true;
   bool ended_ = false;
 };

@@ -22,7 +22,9 @@ class Secret {
   Secret() = default;
   explicit Secret(std::string text) noexcept : text_(std::move(text)) {}
   // A short string's bytes live inside the object and survive a move, so they are wiped there.
-  Secret(Secret&& other) noexcept : text_(other.text_) { wipe(other.text_); }
+  Secret(Secret&& other) noexcept : text_(other.text_) {
+    wipe(other.text_);
+  }  // NOLINT(performance-move-constructor-init)
   Secret& operator=(Secret&& other) noexcept {
     if (this != &other) {
       wipe(text_);

@@ -13,7 +13,9 @@
 namespace pillarbox::base {
 namespace {
 
-std::string reason(int error) { return std::generic_category().message(error); }
+std::string reason(int error) {
+  return std::generic_category().message(error);
+}
 
 // What is left of a regular file, from where its descriptor stands; nothing for what has no size.
 std::optional<std::uint64_t> remaining(int fd) {
@@ -29,8 +31,7 @@ std::optional<std::uint64_t> remaining(int fd) {
 FileSource::FileSource(UniqueFd fd, std::string name)
     : owned_(std::move(fd)), fd_(owned_.get()), name_(std::move(name)), left_(remaining(fd_)) {}
 
-FileSource::FileSource(int borrowed, std::string name)
-    : fd_(borrowed), name_(std::move(name)), left_(remaining(fd_)) {}
+FileSource::FileSource(int borrowed, std::string name) : fd_(borrowed), name_(std::move(name)), left_(remaining(fd_)) {}
 
 Result<std::size_t> FileSource::read(std::span<char> out) {
   if (left_) out = out.first(static_cast<std::size_t>(std::min<std::uint64_t>(out.size(), *left_)));

@@ -135,9 +135,13 @@ std::optional<std::uint64_t> number(std::string_view text) {
   return value;
 }
 
-std::string escape(std::string_view text) { return shown(text, false); }
+std::string escape(std::string_view text) {
+  return shown(text, false);
+}
 
-std::string visible(std::string_view text) { return shown(text, true); }
+std::string visible(std::string_view text) {
+  return shown(text, true);
+}
 
 std::string quote(std::string_view text) {
   std::string inner = escape(text);

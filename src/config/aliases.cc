@@ -1,9 +1,10 @@
 #include "config/aliases.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <set>
-#include <sys/stat.h>
 
 #include "base/source.h"
 #include "base/text.h"

@@ -42,7 +42,7 @@ Complaint take(const Setting& setting, bool& out) {
 }
 
 Complaint take_number(const Setting& setting, int low, int high, int& out) {
-  const Complaint complaint = "must be a number from " + std::to_string(low) + " to " + std::to_string(high);
+  Complaint complaint = "must be a number from " + std::to_string(low) + " to " + std::to_string(high);
   if (setting.getType() != Setting::TypeInt) return complaint;
   out = setting;
   return out < low || out > high ? complaint : "";
@@ -65,15 +65,17 @@ Complaint take_choice(const Setting& setting, std::initializer_list<std::pair<st
       out = value;
       return {};
     }
-    allowed += (allowed.empty() ? "" : ", ") + std::string(word);
+    if (!allowed.empty()) allowed += ", ";
+    allowed += word;
   }
-  const bool is_text = setting.getType() == Setting::TypeString;
-  return (is_text ? base::quote(static_cast<const char*>(setting)) + " " : "") + "must be one of " + allowed;
+  const std::string given =
+      setting.getType() == Setting::TypeString ? base::quote(static_cast<const char*>(setting)) : "";
+  return (given.empty() ? "" : given + " ") + "must be one of " + allowed;
 }
 
 // "90s", "1m", "2h", "5d".
 Complaint take_durations(const Setting& setting, std::vector<std::chrono::seconds>& out) {
-  const Complaint complaint = "must be a list of times as in [ \"30s\", \"5m\", \"2h\", \"1d\" ]";
+  Complaint complaint = "must be a list of times as in [ \"30s\", \"5m\", \"2h\", \"1d\" ]";
   if (!setting.isArray() && !setting.isList()) return complaint;
   out.clear();
   for (int i = 0; i < setting.getLength(); ++i) {
@@ -125,11 +127,12 @@ class Reader {
   Reader(std::string path, Settings& settings) : path_(std::move(path)), settings_(settings) {}
 
   void read(const Setting& root) {
-    group<Settings>(root, settings_,
-                    {{"default_account", [](Reader&, Settings& s, const Setting& v) { return take(v, s.default_account); }},
-                     {"accounts", [](Reader& r, Settings&, const Setting& v) { return r.accounts(v); }},
-                     {"log", [](Reader& r, Settings& s, const Setting& v) { return r.log(v, s.log); }},
-                     {"queue", [](Reader& r, Settings& s, const Setting& v) { return r.queue(v, s.queue); }}});
+    group<Settings>(
+        root, settings_,
+        {{"default_account", [](Reader&, Settings& s, const Setting& v) { return take(v, s.default_account); }},
+         {"accounts", [](Reader& r, Settings&, const Setting& v) { return r.accounts(v); }},
+         {"log", [](Reader& r, Settings& s, const Setting& v) { return r.log(v, s.log); }},
+         {"queue", [](Reader& r, Settings& s, const Setting& v) { return r.queue(v, s.queue); }}});
   }
 
   void fault(const Setting& where, const std::string& what) {
@@ -171,7 +174,10 @@ class Reader {
     });
     const bool near = distance(nearest->name, name) <= 2;
     std::string known;
-    for (const Key<T>& key : keys) known += (known.empty() ? "" : ", ") + std::string(key.name);
+    for (const Key<T>& key : keys) {
+      if (!known.empty()) known += ", ";
+      known += key.name;
+    }
     fault(setting, "unknown key \"" + name + "\"; " +
                        (near ? "did you mean \"" + std::string(nearest->name) + "\"?" : "known here are " + known));
   }
@@ -188,7 +194,8 @@ class Reader {
       if (out.name.empty()) fault(list[i], "the account has no name");
       if (out.host.empty()) fault(list[i], "account \"" + out.name + "\" has no host");
       const auto same = [&](const Account& other) { return other.name == out.name; };
-      if (std::any_of(read.begin(), read.end(), same)) fault(list[i], "there are two accounts named \"" + out.name + "\"");
+      if (std::any_of(read.begin(), read.end(), same))
+        fault(list[i], "there are two accounts named \"" + out.name + "\"");
       read.push_back(std::move(out));
     }
     // This file's accounts come before those of a file that was read earlier, and replace those of the same name.
@@ -223,8 +230,7 @@ class Reader {
           }},
          {"tls_verify", [](Reader&, Account& a, const Setting& v) { return take(v, a.tls_verify); }},
          {"tls_ca_file", [](Reader&, Account& a, const Setting& v) { return take(v, a.tls_ca_file); }},
-         {"auth",
-          [](Reader& r, Account& a, const Setting& v) { return r.auth(v, a.auth.emplace()); }},
+         {"auth", [](Reader& r, Account& a, const Setting& v) { return r.auth(v, a.auth.emplace()); }},
          {"from", [](Reader&, Account& a, const Setting& v) { return take_address(v, a.from); }},
          {"from_full_name", [](Reader&, Account& a, const Setting& v) { return take(v, a.from_full_name); }},
          {"domain", [](Reader&, Account& a, const Setting& v) { return take_host(v, a.domain); }},
@@ -260,36 +266,36 @@ class Reader {
   }
 
   Complaint timeouts(const Setting& value, Timeouts& out) {
-    return group<Timeouts>(value, out,
-                           {{"connect", [](Reader&, Timeouts& t, const Setting& v) { return take_seconds(v, t.connect); }},
-                            {"reply", [](Reader&, Timeouts& t, const Setting& v) { return take_seconds(v, t.reply); }},
-                            {"data", [](Reader&, Timeouts& t, const Setting& v) { return take_seconds(v, t.data); }}});
+    return group<Timeouts>(
+        value, out,
+        {{"connect", [](Reader&, Timeouts& t, const Setting& v) { return take_seconds(v, t.connect); }},
+         {"reply", [](Reader&, Timeouts& t, const Setting& v) { return take_seconds(v, t.reply); }},
+         {"data", [](Reader&, Timeouts& t, const Setting& v) { return take_seconds(v, t.data); }}});
   }
 
   Complaint log(const Setting& value, Log& out) {
-    return group<Log>(
-        value, out,
-        {{"syslog", [](Reader&, Log& l, const Setting& v) { return take(v, l.syslog); }},
-         {"facility",
-          [](Reader&, Log& l, const Setting& v) {
-            return take_choice<std::string>(v,
-                                            {{"mail", "mail"},
-                                             {"user", "user"},
-                                             {"daemon", "daemon"},
-                                             {"local0", "local0"},
-                                             {"local1", "local1"},
-                                             {"local2", "local2"},
-                                             {"local3", "local3"},
-                                             {"local4", "local4"},
-                                             {"local5", "local5"},
-                                             {"local6", "local6"},
-                                             {"local7", "local7"}},
-                                            l.facility);
-          }},
-         {"file", [](Reader&, Log& l, const Setting& v) { return take(v, l.file); }},
-         {"format", [](Reader&, Log& l, const Setting& v) {
-            return take_choice<bool>(v, {{"keyvalue", false}, {"json", true}}, l.json);
-          }}});
+    return group<Log>(value, out,
+                      {{"syslog", [](Reader&, Log& l, const Setting& v) { return take(v, l.syslog); }},
+                       {"facility",
+                        [](Reader&, Log& l, const Setting& v) {
+                          return take_choice<std::string>(v,
+                                                          {{"mail", "mail"},
+                                                           {"user", "user"},
+                                                           {"daemon", "daemon"},
+                                                           {"local0", "local0"},
+                                                           {"local1", "local1"},
+                                                           {"local2", "local2"},
+                                                           {"local3", "local3"},
+                                                           {"local4", "local4"},
+                                                           {"local5", "local5"},
+                                                           {"local6", "local6"},
+                                                           {"local7", "local7"}},
+                                                          l.facility);
+                        }},
+                       {"file", [](Reader&, Log& l, const Setting& v) { return take(v, l.file); }},
+                       {"format", [](Reader&, Log& l, const Setting& v) {
+                          return take_choice<bool>(v, {{"keyvalue", false}, {"json", true}}, l.json);
+                        }}});
   }
 
   Complaint queue(const Setting& value, Queue& out) {
@@ -305,7 +311,9 @@ class Reader {
   bool has_password_ = false;
 };
 
-Error faulty(const std::string& text, std::string hint = {}) { return {Error::Kind::config, text, std::move(hint)}; }
+Error faulty(const std::string& text, std::string hint = {}) {
+  return {Error::Kind::config, text, std::move(hint)};
+}
 
 // Whether what was opened may be trusted at all.
 Result<void> check_owner(const std::string& path, const struct stat& status) {

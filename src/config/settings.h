@@ -44,7 +44,9 @@ struct Account {
   std::string aliases = "/etc/aliases";
   Timeouts timeouts;
 
-  [[nodiscard]] int effective_port() const { return port.value_or(tls == Tls::starttls ? 587 : tls == Tls::implicit ? 465 : 25); }
+  [[nodiscard]] int effective_port() const {
+    return port.value_or(tls == Tls::starttls ? 587 : tls == Tls::implicit ? 465 : 25);
+  }
 };
 
 struct Log {

@@ -370,11 +370,17 @@ Result<Address> Address::parse(std::string_view text) {
   return std::move(list->front().address);
 }
 
-std::string Address::text() const { return domain_.empty() ? local_ : local_ + '@' + domain_; }
+std::string Address::text() const {
+  return domain_.empty() ? local_ : local_ + '@' + domain_;
+}
 
-std::string Address::path() const { return '<' + text() + '>'; }
+std::string Address::path() const {
+  return '<' + text() + '>';
+}
 
-bool Address::needs_smtputf8() const { return !base::is_ascii(local_); }
+bool Address::needs_smtputf8() const {
+  return !base::is_ascii(local_);
+}
 
 Result<Address> Address::qualified(std::string_view domain) const {
   if (!domain_.empty()) return *this;
@@ -396,9 +402,8 @@ Result<std::vector<Mailbox>> parse_list(std::string_view text) {
 
 std::string phrase(std::string_view display_name) {
   if (!base::is_ascii(display_name)) return encoded_words(display_name);
-  const bool atoms = !display_name.empty() && std::all_of(display_name.begin(), display_name.end(), [](char c) {
-    return is_atext(c) || c == ' ';
-  });
+  const bool atoms = !display_name.empty() && std::all_of(display_name.begin(), display_name.end(),
+                                                          [](char c) { return is_atext(c) || c == ' '; });
   return atoms ? std::string(display_name) : quoted(display_name);
 }
 

@@ -15,7 +15,9 @@ constexpr std::size_t longest_name = 998;  // no field name can be longer than a
 enum class Line { unknown, empty, field, folding, envelope, body };
 
 // Printable ASCII but the colon (RFC 5322 ftext).
-bool is_ftext(char c) { return c > ' ' && c < 0x7f && c != ':'; }
+bool is_ftext(char c) {
+  return c > ' ' && c < 0x7f && c != ':';
+}
 
 // Classifies a line by what of it is there; complete says that its LF is there too (not in the text).
 Line classify(std::string_view line, bool complete, bool first) {
@@ -98,9 +100,9 @@ class Scanner {
   std::unique_ptr<base::Source> source_;
   Normaliser::Nul nul_;
   HeaderAndBody out_;
-  std::string buffer_;   // what was read and is not taken yet, from at_ on
-  std::size_t at_ = 0;   // where the line at hand begins
-  std::size_t kept_ = 0; // bytes of the fields so far
+  std::string buffer_;    // what was read and is not taken yet, from at_ on
+  std::size_t at_ = 0;    // where the line at hand begins
+  std::size_t kept_ = 0;  // bytes of the fields so far
   bool ended_ = false;
 };
 
@@ -117,7 +119,9 @@ std::string_view Field::value() const {
   return value;
 }
 
-std::size_t Field::value_offset() const { return raw.find(':') + 1; }
+std::size_t Field::value_offset() const {
+  return raw.find(':') + 1;
+}
 
 const Field* Header::find(std::string_view name) const {
   const auto found =

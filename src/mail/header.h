@@ -20,8 +20,8 @@ namespace pillarbox::mail {
 struct Field {
   std::string raw;  // "Name: value CRLF", with its folding
 
-  [[nodiscard]] std::string_view name() const;   // without the blanks that obsolete forms have before the colon
-  [[nodiscard]] std::string_view value() const;  // what follows the colon, folding included, last line end not
+  [[nodiscard]] std::string_view name() const;     // without the blanks that obsolete forms have before the colon
+  [[nodiscard]] std::string_view value() const;    // what follows the colon, folding included, last line end not
   [[nodiscard]] std::size_t value_offset() const;  // where it stands in raw
 };
 

@@ -23,8 +23,8 @@ class Message {
   // The body goes out as it is, but for a CRLF at its end if that is missing.
   static Message raw(std::string head, std::unique_ptr<base::Source> body);
 
-  // Reads the first 64 KiB, or all if there is less: trouble in it (a NUL, a device that fails) is known before anything
-  // is sent, a small message's size as well, and a slow writer keeps no server waiting.
+  // Reads the first 64 KiB, or all if there is less: trouble in it (a NUL, a device that fails) is known before
+  // anything is sent, a small message's size as well, and a slow writer keeps no server waiting.
   Result<void> prime();
 
   // At most out.size() octets; 0 is the end. Errors are the source's, or data (65) at a NUL.

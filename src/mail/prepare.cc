@@ -10,9 +10,20 @@ namespace pillarbox::mail {
 namespace {
 
 constexpr std::array<std::string_view, 3> recipient_fields = {"To", "Cc", "Bcc"};
-constexpr std::array<std::string_view, 14> address_fields = {
-    "From",      "Sender",    "Reply-To",  "To",         "Cc",           "Bcc",             "Resent-From",
-    "Resent-To", "Resent-Cc", "Resent-Bcc", "Resent-Sender", "Resent-Reply-To", "Errors-To", "Disposition-Notification-To"};
+constexpr std::array<std::string_view, 14> address_fields = {"From",
+                                                             "Sender",
+                                                             "Reply-To",
+                                                             "To",
+                                                             "Cc",
+                                                             "Bcc",
+                                                             "Resent-From",
+                                                             "Resent-To",
+                                                             "Resent-Cc",
+                                                             "Resent-Bcc",
+                                                             "Resent-Sender",
+                                                             "Resent-Reply-To",
+                                                             "Errors-To",
+                                                             "Disposition-Notification-To"};
 
 bool is_recipient_field(std::string_view name) {
   return std::any_of(recipient_fields.begin(), recipient_fields.end(),
@@ -30,7 +41,8 @@ std::vector<std::pair<std::string, const Field*>> first_resent_block(const Heade
       continue;
     }
     const std::string short_name = name.substr(7);
-    const bool again = std::any_of(block.begin(), block.end(), [&](const auto& had) { return had.first == short_name; });
+    const bool again =
+        std::any_of(block.begin(), block.end(), [&](const auto& had) { return had.first == short_name; });
     if (again) break;
     block.emplace_back(short_name, &field);
   }
@@ -74,11 +86,12 @@ Result<std::vector<Address>> recipients_of(const Header& header) {
 }
 
 Result<Address> sender_of(const Header& header) {
-  const auto block = is_resent(header) ? first_resent_block(header) : std::vector<std::pair<std::string, const Field*>>{};
+  const auto block =
+      is_resent(header) ? first_resent_block(header) : std::vector<std::pair<std::string, const Field*>>{};
   const auto find = [&](std::string_view name) -> const Field* {
     if (!is_resent(header)) return header.find(name);
-    const auto found = std::find_if(block.begin(), block.end(),
-                                    [&](const auto& entry) { return base::iequals(entry.first, name); });
+    const auto found =
+        std::find_if(block.begin(), block.end(), [&](const auto& entry) { return base::iequals(entry.first, name); });
     return found == block.end() ? nullptr : found->second;
   };
   for (const std::string_view name : {"Sender", "From"}) {

@@ -29,11 +29,11 @@ void remove_bcc(Header& header);
 
 // What a submission adds where it is missing. Empty values are not used.
 struct Missing {
-  Address author;            // From's address
-  std::string author_name;   // From's display name, "" for none
-  std::string date;          // RFC 5322
-  std::string message_id;    // with its angle brackets
-  bool to = true;            // "To: undisclosed-recipients:;" where there is neither To nor Cc
+  Address author;           // From's address
+  std::string author_name;  // From's display name, "" for none
+  std::string date;         // RFC 5322
+  std::string message_id;   // with its angle brackets
+  bool to = true;           // "To: undisclosed-recipients:;" where there is neither To nor Cc
 };
 void add_missing(Header& header, const Missing& missing);
 

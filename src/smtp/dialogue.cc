@@ -9,8 +9,8 @@
 namespace pillarbox::smtp {
 namespace {
 
-constexpr int most_challenges = 20;           // no mechanism needs more; a server could ask for ever
-constexpr std::size_t shortest_secret = 4;    // striking out less would hide every other word
+constexpr int most_challenges = 20;         // no mechanism needs more; a server could ask for ever
+constexpr std::size_t shortest_secret = 4;  // striking out less would hide every other word
 
 Phase phase_of(std::string_view command, Phase current) {
   struct Verb {
@@ -42,20 +42,33 @@ void replace_all(std::string& text, std::string_view what, std::string_view with
 
 std::string describe(Phase phase) {
   switch (phase) {
-    case Phase::connect: return "the connection";
-    case Phase::greeting: return "the session";
-    case Phase::ehlo: return "EHLO";
-    case Phase::helo: return "HELO";
-    case Phase::starttls: return "STARTTLS";
-    case Phase::tls: return "the TLS handshake";
-    case Phase::auth: return "the login";
-    case Phase::mail: return "the sender";
-    case Phase::rcpt: return "the recipient";
-    case Phase::data: return "DATA";
-    case Phase::body: return "the message";
-    case Phase::dot: return "the message";
-    case Phase::rset: return "RSET";
-    case Phase::quit: return "QUIT";
+    case Phase::connect:
+      return "the connection";
+    case Phase::greeting:
+      return "the session";
+    case Phase::ehlo:
+      return "EHLO";
+    case Phase::helo:
+      return "HELO";
+    case Phase::starttls:
+      return "STARTTLS";
+    case Phase::tls:
+      return "the TLS handshake";
+    case Phase::auth:
+      return "the login";
+    case Phase::mail:
+      return "the sender";
+    case Phase::rcpt:
+      return "the recipient";
+    case Phase::data:
+      return "DATA";
+    case Phase::body:
+    case Phase::dot:
+      return "the message";
+    case Phase::rset:
+      return "RSET";
+    case Phase::quit:
+      return "QUIT";
   }
   return {};
 }
@@ -120,12 +133,17 @@ Dialogue::Next Dialogue::reply_line(std::string_view line) {
   view_.reply_line(safe);
   heard_ = true;
   switch (reader_.add(line)) {
-    case ReplyReader::State::incomplete: return Next::go_on;
-    case ReplyReader::State::complete: return judge(reader_.take());
-    case ReplyReader::State::malformed: return break_off("not an SMTP reply: " + base::quote(safe.substr(0, 200)));
+    case ReplyReader::State::incomplete:
+      return Next::go_on;
+    case ReplyReader::State::complete:
+      return judge(reader_.take());
+    case ReplyReader::State::malformed:
+      return break_off("not an SMTP reply: " + base::quote(safe.substr(0, 200)));
     case ReplyReader::State::mixed:
-      return break_off("the lines of a reply have different codes, the last of them " + base::quote(safe.substr(0, 200)));
-    case ReplyReader::State::oversized: return break_off("a reply of more than 64 KiB");
+      return break_off("the lines of a reply have different codes, the last of them " +
+                       base::quote(safe.substr(0, 200)));
+    case ReplyReader::State::oversized:
+      return break_off("a reply of more than 64 KiB");
   }
   return Next::stop;
 }
@@ -217,7 +235,8 @@ Dialogue::Next Dialogue::before_login() {
     }
   }
   if (known.empty()) {
-    const std::string text = offered ? "AUTH is offered with " + base::quote(*offered) + " only" : "AUTH is not offered";
+    const std::string text =
+        offered ? "AUTH is offered with " + base::quote(*offered) + " only" : "AUTH is not offered";
     fail({.cause = Failure::Cause::auth_not_offered, .phase = Phase::auth, .text = text});
     return Next::stop;
   }

@@ -46,9 +46,9 @@ class View {
   virtual ~View() = default;
   virtual void command(std::string_view) {}
   virtual void reply_line(std::string_view) {}
-  virtual void body(std::string_view) {}  // pieces of it, as they are written, line ends and stuffed dots included
-  virtual void body_ended() {}            // the final dot
-  virtual void note(std::string_view) {}  // what happened besides
+  virtual void body(std::string_view) {}    // pieces of it, as they are written, line ends and stuffed dots included
+  virtual void body_ended() {}              // the final dot
+  virtual void note(std::string_view) {}    // what happened besides
   virtual void ready(const Connection&) {}  // greeted, secured, logged in: messages follow
 };
 
@@ -79,7 +79,7 @@ class Dialogue {
   void connected(std::string address, int port, bool loopback);
   void secured(TlsInfo tls);
   void begin_transaction(std::size_t recipients, std::optional<std::uint64_t> size);
-  void command(std::string_view line);   // as it goes out, without its line end
+  void command(std::string_view line);     // as it goes out, without its line end
   Next reply_line(std::string_view line);  // as it comes in
   void body(std::string_view piece);
   void body_ended();

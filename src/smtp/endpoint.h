@@ -21,11 +21,11 @@ enum class TlsVersion { any, v1_0, v1_1, v1_2, v1_3 };
 
 struct Tls {
   TlsMode mode = TlsMode::required;
-  bool verify = true;             // certificate and name
+  bool verify = true;  // certificate and name
   TlsVersion at_least = TlsVersion::v1_2;
-  std::string ca_file = {};       // PEM; "": the system's authorities
-  std::string ciphers = {};       // OpenSSL's cipher string; "": the library's choice
-  std::string pins = {};          // "sha256//BASE64;…": public keys of which the server must have one; "": any
+  std::string ca_file = {};  // PEM; "": the system's authorities
+  std::string ciphers = {};  // OpenSSL's cipher string; "": the library's choice
+  std::string pins = {};     // "sha256//BASE64;…": public keys of which the server must have one; "": any
 };
 
 struct Login {

@@ -39,8 +39,8 @@ struct Failure {
   Cause cause;
   Phase phase;
   std::optional<Reply> reply = {};
-  std::string text = {};                         // beyond what cause, phase and reply say
-  Error::Kind kind = Error::Kind::internal;      // of source, local and unsupported
+  std::string text = {};                     // beyond what cause, phase and reply say
+  Error::Kind kind = Error::Kind::internal;  // of source, local and unsupported
 };
 
 }  // namespace pillarbox::smtp

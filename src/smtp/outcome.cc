@@ -8,7 +8,9 @@ namespace {
 using Kind = Error::Kind;
 using Cause = Failure::Cause;
 
-bool before_mail(Phase phase) { return phase < Phase::mail; }
+bool before_mail(Phase phase) {
+  return phase < Phase::mail;
+}
 
 // What a refusal is worth depends on what was refused (sysexits.h).
 Kind refusal_kind(Phase phase, const Reply& reply) {
@@ -21,22 +23,29 @@ Kind refusal_kind(Phase phase, const Reply& reply) {
 
 Kind kind_of(const Failure& failure) {
   switch (failure.cause) {
-    case Cause::refused: return refusal_kind(failure.phase, *failure.reply);
+    case Cause::refused:
+      return refusal_kind(failure.phase, *failure.reply);
     case Cause::lost:
     case Cause::timeout:
     case Cause::unresolved:
-    case Cause::unreachable: return Kind::temporary;
-    case Cause::protocol: return Kind::protocol;
-    case Cause::unknown_host: return Kind::no_host;
+    case Cause::unreachable:
+      return Kind::temporary;
+    case Cause::protocol:
+      return Kind::protocol;
+    case Cause::unknown_host:
+      return Kind::no_host;
     case Cause::tls_not_offered:
     case Cause::tls_failed:
     case Cause::certificate:
-    case Cause::too_large: return Kind::unavailable;
+    case Cause::too_large:
+      return Kind::unavailable;
     case Cause::auth_not_offered:
-    case Cause::cleartext: return Kind::no_permission;
+    case Cause::cleartext:
+      return Kind::no_permission;
     case Cause::unsupported:
     case Cause::source:
-    case Cause::local: return failure.kind;
+    case Cause::local:
+      return failure.kind;
   }
   return Kind::internal;
 }
@@ -50,21 +59,34 @@ std::string text_of(const Failure& failure) {
   switch (failure.cause) {
     case Cause::refused:
       return where + " was refused: " + std::to_string(failure.reply->code) + " " + failure.reply->text();
-    case Cause::lost: return with("the connection was lost during " + where, failure.text);
-    case Cause::timeout: return "timed out during " + where;
-    case Cause::protocol: return with("the server broke the protocol at " + where, failure.text);
-    case Cause::unknown_host: return with("the host is unknown", failure.text);
-    case Cause::unresolved: return with("the host's address can't be had at the moment", failure.text);
-    case Cause::unreachable: return with("no connection", failure.text);
-    case Cause::tls_not_offered: return "TLS is required, and the server does not offer STARTTLS";
-    case Cause::tls_failed: return with("TLS failed", failure.text);
-    case Cause::certificate: return with("the server's certificate is not to be trusted", failure.text);
-    case Cause::auth_not_offered: return with("no login", failure.text);
-    case Cause::cleartext: return "the password would cross the network in the clear; it was not sent";
-    case Cause::too_large: return with("too large for the server", failure.text);
+    case Cause::lost:
+      return with("the connection was lost during " + where, failure.text);
+    case Cause::timeout:
+      return "timed out during " + where;
+    case Cause::protocol:
+      return with("the server broke the protocol at " + where, failure.text);
+    case Cause::unknown_host:
+      return with("the host is unknown", failure.text);
+    case Cause::unresolved:
+      return with("the host's address can't be had at the moment", failure.text);
+    case Cause::unreachable:
+      return with("no connection", failure.text);
+    case Cause::tls_not_offered:
+      return "TLS is required, and the server does not offer STARTTLS";
+    case Cause::tls_failed:
+      return with("TLS failed", failure.text);
+    case Cause::certificate:
+      return with("the server's certificate is not to be trusted", failure.text);
+    case Cause::auth_not_offered:
+      return with("no login", failure.text);
+    case Cause::cleartext:
+      return "the password would cross the network in the clear; it was not sent";
+    case Cause::too_large:
+      return with("too large for the server", failure.text);
     case Cause::unsupported:
     case Cause::source:
-    case Cause::local: return failure.text;
+    case Cause::local:
+      return failure.text;
   }
   return {};
 }
@@ -81,11 +103,12 @@ Verdict judge(const Failure& failure) {
   const Kind kind = kind_of(failure);
   // A connection that broke, a server out of its mind: another day it may work.
   const bool later = kind == Kind::temporary || kind == Kind::protocol;
-  return {.fate = later ? Fate::deferred : Fate::rejected,
-          .kind = kind,
-          .account = before_mail(failure.phase) && failure.cause != Cause::source && failure.cause != Cause::unsupported,
-          .text = text_of(failure),
-          .reply = failure.reply};
+  return {
+      .fate = later ? Fate::deferred : Fate::rejected,
+      .kind = kind,
+      .account = before_mail(failure.phase) && failure.cause != Cause::source && failure.cause != Cause::unsupported,
+      .text = text_of(failure),
+      .reply = failure.reply};
 }
 
 std::size_t Outcome::accepted_count() const {
@@ -120,9 +143,8 @@ Outcome outcome_of(const Dialogue& dialogue, std::uint64_t size) {
   return outcome;
 }
 
-Outcome untried(std::size_t recipients, Verdict verdict) {
-  Outcome outcome{.recipients = {recipients, verdict}, .accepted = std::nullopt, .failure = std::move(verdict)};
-  return outcome;
+Outcome untried(std::size_t recipients, const Verdict& verdict) {
+  return {.recipients = std::vector<Verdict>(recipients, verdict), .accepted = std::nullopt, .failure = verdict};
 }
 
 }  // namespace pillarbox::smtp

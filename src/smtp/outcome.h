@@ -22,7 +22,7 @@ enum class Fate {
 struct Verdict {
   Fate fate = Fate::deferred;
   Error::Kind kind = Error::Kind::temporary;
-  bool account = false;  // not this message's trouble: another one would fare the same
+  bool account = false;   // not this message's trouble: another one would fare the same
   std::string text = {};  // one line for people, with the server's words; not escaped
   std::optional<Reply> reply = {};
 };
@@ -45,6 +45,6 @@ struct Outcome {
 Outcome outcome_of(const Dialogue& dialogue, std::uint64_t size);
 
 // Nothing was tried: all recipients share the verdict.
-Outcome untried(std::size_t recipients, Verdict verdict);
+Outcome untried(std::size_t recipients, const Verdict& verdict);
 
 }  // namespace pillarbox::smtp

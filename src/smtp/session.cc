@@ -64,7 +64,8 @@ std::optional<Peer> peer_of(int socket) {
   return Peer{host.data(), static_cast<int>(base::number(port.data()).value_or(0)), is_loopback(address)};
 }
 
-// The bytes that the kernel has taken in on this connection (FIN counts as one), read or not; nothing where it can't say.
+// The bytes that the kernel has taken in on this connection (FIN counts as one), read or not; nothing where it can't
+// say.
 std::optional<std::uint64_t> bytes_received(int socket) {
   // glibc's tcp_info ends before this field; the kernel's goes on (linux/tcp.h, since Linux 4.1).
   struct {
@@ -110,19 +111,25 @@ Peeked peek_tls(SSL* ssl, int fd, std::string& out) {
 
 long version_of(TlsVersion version) {
   switch (version) {
-    case TlsVersion::any: return CURL_SSLVERSION_DEFAULT;
-    case TlsVersion::v1_0: return CURL_SSLVERSION_TLSv1_0;
-    case TlsVersion::v1_1: return CURL_SSLVERSION_TLSv1_1;
-    case TlsVersion::v1_2: return CURL_SSLVERSION_TLSv1_2;
-    case TlsVersion::v1_3: return CURL_SSLVERSION_TLSv1_3;
+    case TlsVersion::any:
+      return CURL_SSLVERSION_DEFAULT;
+    case TlsVersion::v1_0:
+      return CURL_SSLVERSION_TLSv1_0;
+    case TlsVersion::v1_1:
+      return CURL_SSLVERSION_TLSv1_1;
+    case TlsVersion::v1_2:
+      return CURL_SSLVERSION_TLSv1_2;
+    case TlsVersion::v1_3:
+      return CURL_SSLVERSION_TLSv1_3;
   }
   return CURL_SSLVERSION_TLSv1_2;
 }
 
 std::string base64(const std::string& text) {
   std::string out(4 * ((text.size() + 2) / 3) + 1, '\0');
-  const int length = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data()),
-                                     reinterpret_cast<const unsigned char*>(text.data()), static_cast<int>(text.size()));
+  const int length =
+      EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data()), reinterpret_cast<const unsigned char*>(text.data()),
+                      static_cast<int>(text.size()));
   out.resize(static_cast<std::size_t>(length));
   return out;
 }
@@ -213,7 +220,8 @@ Result<void> Session::set_up() {
   set_up_tls();
   if (endpoint_.login) set_up_login();
   if (trouble_ == CURLE_OK) return {};
-  return Error{kind_of_setting(trouble_), std::string("libcurl can't do what is asked: ") + curl_easy_strerror(trouble_)};
+  return Error{kind_of_setting(trouble_),
+               std::string("libcurl can't do what is asked: ") + curl_easy_strerror(trouble_)};
 }
 
 // The one place where verification is decided.
@@ -239,8 +247,8 @@ void Session::set_up_login() {
   set(CURLOPT_USERNAME, login.user.c_str());
   set(CURLOPT_PASSWORD, login.password.reveal().c_str());
   set(CURLOPT_SASL_IR, 1L);
-  const std::string options = login.mechanism == "auto" ? "AUTH=PLAIN;AUTH=LOGIN;AUTH=CRAM-MD5"
-                                                        : "AUTH=" + base::upper(login.mechanism);
+  const std::string options =
+      login.mechanism == "auto" ? "AUTH=PLAIN;AUTH=LOGIN;AUTH=CRAM-MD5" : "AUTH=" + base::upper(login.mechanism);
   set(CURLOPT_LOGIN_OPTIONS, options.c_str());
   // Should the server send it back, in the clear or as AUTH LOGIN has it.
   base::Secret encoded(base64(login.password.reveal()));
@@ -327,10 +335,13 @@ bool Session::watch() {
 base::Instant Session::deadline() const {
   const Timeouts& times = endpoint_.timeouts;
   switch (dialogue_.phase()) {
-    case Phase::connect: return progress_ + times.connect;
+    case Phase::connect:
+      return progress_ + times.connect;
     case Phase::body:
-    case Phase::dot: return progress_ + times.data;
-    default: return progress_ + times.reply;
+    case Phase::dot:
+      return progress_ + times.data;
+    default:
+      return progress_ + times.reply;
   }
 }
 
@@ -349,20 +360,31 @@ void Session::explain(CURLcode code) {
   };
   if (certificate_trouble(code)) return failed(Failure::Cause::certificate);
   switch (code) {
-    case CURLE_COULDNT_RESOLVE_HOST: return failed(resolver_trouble(endpoint_.host));
-    case CURLE_COULDNT_CONNECT: return failed(Failure::Cause::unreachable);
-    case CURLE_OPERATION_TIMEDOUT: return failed(Failure::Cause::timeout);
-    case CURLE_SSL_CONNECT_ERROR: return failed(Failure::Cause::tls_failed);
-    case CURLE_USE_SSL_FAILED: return failed(Failure::Cause::tls_not_offered);
-    case CURLE_LOGIN_DENIED: return failed(Failure::Cause::auth_not_offered);
-    case CURLE_WEIRD_SERVER_REPLY: return failed(Failure::Cause::protocol);
+    case CURLE_COULDNT_RESOLVE_HOST:
+      return failed(resolver_trouble(endpoint_.host));
+    case CURLE_COULDNT_CONNECT:
+      return failed(Failure::Cause::unreachable);
+    case CURLE_OPERATION_TIMEDOUT:
+      return failed(Failure::Cause::timeout);
+    case CURLE_SSL_CONNECT_ERROR:
+      return failed(Failure::Cause::tls_failed);
+    case CURLE_USE_SSL_FAILED:
+      return failed(Failure::Cause::tls_not_offered);
+    case CURLE_LOGIN_DENIED:
+      return failed(Failure::Cause::auth_not_offered);
+    case CURLE_WEIRD_SERVER_REPLY:
+      return failed(Failure::Cause::protocol);
     case CURLE_SSL_CACERT_BADFILE:
     case CURLE_SSL_CIPHER:
     case CURLE_SSL_CERTPROBLEM:
-    case CURLE_SSL_ENGINE_NOTFOUND: return failed(Failure::Cause::local, kind_of_setting(code));
-    case CURLE_OUT_OF_MEMORY: return failed(Failure::Cause::local, Error::Kind::temporary);
-    case CURLE_RECV_ERROR: return failed(peer_closed_ ? Failure::Cause::lost : Failure::Cause::protocol);
-    default: return failed(Failure::Cause::lost);
+    case CURLE_SSL_ENGINE_NOTFOUND:
+      return failed(Failure::Cause::local, kind_of_setting(code));
+    case CURLE_OUT_OF_MEMORY:
+      return failed(Failure::Cause::local, Error::Kind::temporary);
+    case CURLE_RECV_ERROR:
+      return failed(peer_closed_ ? Failure::Cause::lost : Failure::Cause::protocol);
+    default:
+      return failed(Failure::Cause::lost);
   }
 }
 
@@ -371,9 +393,12 @@ Error::Kind Session::kind_of_setting(CURLcode code) const {
     case CURLE_SSL_CACERT_BADFILE:
     case CURLE_SSL_CIPHER:
     case CURLE_SSL_CERTPROBLEM:
-    case CURLE_URL_MALFORMAT: return Error::Kind::config;
-    case CURLE_OUT_OF_MEMORY: return Error::Kind::temporary;
-    default: return Error::Kind::internal;
+    case CURLE_URL_MALFORMAT:
+      return Error::Kind::config;
+    case CURLE_OUT_OF_MEMORY:
+      return Error::Kind::temporary;
+    default:
+      return Error::Kind::internal;
   }
 }
 
@@ -418,7 +443,8 @@ bool Session::unread() {
       return true;
     case Waiting::bytes:
       return !hear_unasked(fd);
-    case Waiting::nothing: break;
+    case Waiting::nothing:
+      break;
   }
   const std::uint64_t received = secure_ ? 0 : bytes_received(fd).value_or(0);
   if (received <= heard_) return false;

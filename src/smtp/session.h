@@ -1,9 +1,10 @@
 // Session: one libcurl handle and what it talks to. It connects, greets, secures and logs in (libcurl does that), feeds
 // the dialogue from libcurl's callbacks, obeys its verdict, and keeps the deadlines.
 //
-// Three callbacks, three jobs: the header callback gets each reply line before libcurl acts on it, and is the brake; the
-// debug callback gets each command; the read callback delivers the message. What libcurl does not see is watched here:
-// a lost connection or an unasked reply before each write (RFC 5321 section 4.2.1's 421 comes that way), and silence.
+// Three callbacks, three jobs: the header callback gets each reply line before libcurl acts on it, and is the brake;
+// the debug callback gets each command; the read callback delivers the message. What libcurl does not see is watched
+// here: a lost connection or an unasked reply before each write (RFC 5321 section 4.2.1's 421 comes that way), and
+// silence.
 #pragma once
 
 #include <curl/curl.h>
