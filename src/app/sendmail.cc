@@ -163,7 +163,6 @@ class Submit {
     const auto account = settings_.account(options_.last("account"));
     if (!account) return account.error();
     account_ = *account;
-    fully_qualified_ = system_.fully_qualified_name();
     auto submission = prepare(std::move(input));
     if (!submission) return submission.error();
     return send(*submission);
@@ -189,7 +188,7 @@ class Submit {
   [[nodiscard]] std::string domain() const {
     if (!account_->domain.empty()) return account_->domain;
     if (account_->from && !account_->from->domain().empty()) return account_->from->domain();
-    return fully_qualified_;
+    return system_.fully_qualified_name();
   }
 
   Result<Submission> prepare(std::unique_ptr<base::Source> input) {
@@ -245,7 +244,8 @@ class Submit {
   Result<std::vector<mail::Address>> resolve(const std::vector<mail::Mailbox>& wanted) {
     const auto aliases = config::Aliases::load(account_->aliases);
     if (!aliases) return aliases.error();
-    const std::vector<std::string> local = {"localhost", system_.host_name(), fully_qualified_, domain()};
+    std::vector<std::string> local;  // not looked up in vain
+    if (!aliases->empty()) local = {"localhost", system_.host_name(), system_.fully_qualified_name(), domain()};
     std::vector<mail::Address> recipients;
     for (const mail::Mailbox& mailbox : wanted) {
       const auto expansion = aliases->expand(mailbox, local);
@@ -270,7 +270,9 @@ class Submit {
     mail::qualify(header, domain());
     const auto own = own_address();
     const mail::Address author = sender.address() ? *sender.address() : *own;
-    const std::string id_domain = author.domain().empty() ? domain() : author.domain();
+    // Everybody's localhost is the same.
+    const bool own_domain = !author.domain().empty() && !base::iequals(author.domain(), "localhost");
+    const std::string id_domain = own_domain ? author.domain() : domain();
     mail::add_missing(header, {.author = author,
                                .author_name = author_name(),
                                .date = base::rfc5322_date(clock_.now()),
@@ -359,7 +361,6 @@ class Submit {
   const base::Clock& clock_;
   config::Settings settings_;
   const config::Account* account_ = nullptr;
-  std::string fully_qualified_;
   std::uint64_t nuls_ = 0;
 };
 

@@ -30,16 +30,8 @@ std::optional<Entry> password_entry() {
   return Entry{found->pw_name, found->pw_gecos ? found->pw_gecos : ""};
 }
 
-}  // namespace
-
-std::string System::host_name() const {
-  std::array<char, 256> name{};
-  if (::gethostname(name.data(), name.size() - 1) != 0 || name[0] == '\0') return "localhost";
-  return name.data();
-}
-
-std::string System::fully_qualified_name() const {
-  std::string name = host_name();
+// A name with a dot as it is, else the canonical name that the resolver has for it if that has one.
+std::string canonical(const std::string& name) {
   if (name.find('.') != std::string::npos) return name;
   addrinfo hints{};
   hints.ai_flags = AI_CANONNAME;
@@ -51,6 +43,19 @@ std::string System::fully_qualified_name() const {
     return list->ai_canonname;
   }
   return name;
+}
+
+}  // namespace
+
+std::string System::host_name() const {
+  std::array<char, 256> name{};
+  if (::gethostname(name.data(), name.size() - 1) != 0 || name[0] == '\0') return "localhost";
+  return name.data();
+}
+
+std::string System::fully_qualified_name() const {
+  if (!fully_qualified_) fully_qualified_ = canonical(host_name());
+  return *fully_qualified_;
 }
 
 std::string System::login() const {

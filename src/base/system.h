@@ -17,12 +17,16 @@ class System {
   // gethostname(2)'s name, "localhost" if there is none.
   [[nodiscard]] virtual std::string host_name() const;
   // The fully qualified name: the host's name if it has a dot, else its canonical name if that has one, else the name.
+  // Looked up once; the resolver may be asked.
   [[nodiscard]] virtual std::string fully_qualified_name() const;
   // The login of the real uid; "uid<N>" where the password file has none.
   [[nodiscard]] virtual std::string login() const;
   // The password file's full name of the real uid: its GECOS field up to the first comma, '&' being the login.
   [[nodiscard]] virtual std::string full_name() const;
   [[nodiscard]] virtual std::optional<std::string> environment(const std::string& name) const;
+
+ private:
+  mutable std::optional<std::string> fully_qualified_;
 };
 
 // An unguessable word of 16 letters and digits, for a Message-ID.

@@ -92,7 +92,14 @@ class Aliases::Walk {
       out_.warnings.push_back("alias " + name + ": " + base::quote(element) +
                               " is skipped: this program runs no commands and writes no files");
     }
-    for (const mail::Mailbox& next : target->second.mailboxes) visit(next);
+    for (const mail::Mailbox& next : target->second.mailboxes) {
+      const bool itself = is_local(next.address) && base::iequals(next.address.local(), name);
+      if (itself) {
+        out_.addresses.push_back(next.address);
+      } else {
+        visit(next);
+      }
+    }
   }
 
   Expansion take() { return std::move(out_); }

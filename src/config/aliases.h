@@ -19,13 +19,15 @@ class Aliases {
   static Result<Aliases> load(const std::string& path);
   static Result<Aliases> parse(std::string_view text, const std::string& path);
 
+  [[nodiscard]] bool empty() const { return targets_.empty(); }
+
   struct Expansion {
     std::vector<mail::Address> addresses;  // bare names without an alias among them
     std::vector<std::string> warnings;
   };
 
-  // What a mailbox becomes, recursively; a loop ends where it comes round. A name is local without a domain or with one
-  // of the local ones; an escaped one is left alone.
+  // What a mailbox becomes, recursively; a loop ends where it comes round, and a name in its own alias is that address. A
+  // name is local without a domain or with one of the local ones; an escaped one is left alone.
   [[nodiscard]] Expansion expand(const mail::Mailbox& mailbox, const std::vector<std::string>& local_domains) const;
 
  private:
