@@ -26,8 +26,8 @@ class Aliases {
     std::vector<std::string> warnings;
   };
 
-  // What a mailbox becomes, recursively; a loop ends where it comes round, and a name in its own alias is that address. A
-  // name is local without a domain or with one of the local ones; an escaped one is left alone.
+  // What a mailbox becomes, recursively; a loop ends where it comes round, and a name in its own alias is that address.
+  // A name is local without a domain or with one of the local ones; an escaped one is left alone.
   [[nodiscard]] Expansion expand(const mail::Mailbox& mailbox, const std::vector<std::string>& local_domains) const;
 
  private:
