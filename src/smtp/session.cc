@@ -354,7 +354,7 @@ void Session::explain(CURLcode code) {
   // What becomes of QUIT is no trouble, but libcurl says it after a trouble as well: the reply that is missing tells.
   const Phase phase = dialogue_.awaited().value_or(dialogue_.phase());
   if (phase == Phase::quit || (phase == Phase::rcpt && dialogue_.settled())) return;  // all recipients were refused
-  const std::string text = error_text_.c_str();
+  const std::string text = error_text_[0] ? error_text_.c_str() : curl_easy_strerror(code);
   const auto failed = [&](Failure::Cause cause, Error::Kind kind = Error::Kind::internal) {
     dialogue_.fail({.cause = cause, .phase = phase, .text = text, .kind = kind});
   };
