@@ -1,0 +1,94 @@
+// The header of any input: the pieces it comes in make no difference, what is kept is well-formed and reads back as
+// itself, and no Bcc survives its removal, wherever a server might look for one.
+#include <algorithm>
+#include <cstring>
+#include <memory>
+#include <vector>
+
+#include "mail/header.h"
+#include "mail/prepare.h"
+#include "target.h"
+
+using namespace pillarbox;
+
+namespace {
+
+class Pieces final : public base::Source {
+ public:
+  Pieces(std::string_view content, std::size_t piece) : content_(content), piece_(piece) {}
+
+  Result<std::size_t> read(std::span<char> out) override {
+    const std::size_t count = std::min({out.size(), piece_, content_.size() - at_});
+    std::memcpy(out.data(), content_.data() + at_, count);
+    at_ += count;
+    return count;
+  }
+
+ private:
+  std::string content_;
+  std::size_t piece_;
+  std::size_t at_ = 0;
+};
+
+struct Parts {
+  mail::Header header;
+  std::string envelope_line;
+  std::string body;
+};
+
+Parts scan(std::string_view text, std::size_t piece) {
+  auto read = mail::read_header(std::make_unique<Pieces>(text, piece), mail::Normaliser::Nul::drop);
+  fuzz::check(read.has_value(), "a small input has a header");
+  Parts parts{std::move(read->header), std::move(read->envelope_line), {}};
+  auto body = base::read_all(*read->body, text.size());
+  fuzz::check(body.has_value(), "the body is no longer than the input");
+  parts.body = *std::move(body);
+  return parts;
+}
+
+void check_field(const mail::Field& field) {
+  fuzz::check(!field.name().empty(), "a field has a name", field.raw);
+  fuzz::check(fuzz::only_crlf(field.raw), "a field's lines end with CRLF", field.raw);
+  fuzz::check(field.raw.find('\0') == std::string::npos, "a field has no NUL", field.raw);
+  for (std::size_t at = field.raw.find("\r\n"); at + 2 < field.raw.size(); at = field.raw.find("\r\n", at + 2)) {
+    fuzz::check(base::is_blank(field.raw[at + 2]), "a field goes on after a blank only", field.raw);
+  }
+}
+
+std::string normalised(const Parts& parts) {
+  std::string out = parts.header.text();
+  mail::Normaliser normaliser(mail::Normaliser::Part::body, mail::Normaliser::Nul::drop);
+  fuzz::check(normaliser.feed(parts.body, out).has_value(), "NULs are dropped");
+  normaliser.finish(out);
+  return out;
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  if (size == 0) return 0;
+  const std::size_t piece = 1 + data[0] % 16;
+  const std::string_view text = fuzz::text_of(data + 1, size - 1);
+  Parts whole = scan(text, text.size() + 1);
+  const Parts cut = scan(text, piece);
+  fuzz::check(
+      whole.header.text() == cut.header.text() && whole.envelope_line == cut.envelope_line && whole.body == cut.body,
+      "pieces make no difference", text);
+  fuzz::check(text.ends_with(whole.body), "the body is the input's end", text);
+  for (const mail::Field& field : whole.header.fields) check_field(field);
+  fuzz::check(scan(whole.header.text(), 100000).header.text() == whole.header.text(), "a header reads back", text);
+
+  mail::remove_bcc(whole.header);
+  mail::qualify(whole.header, "d.example");
+  mail::add_missing(whole.header,
+                    {.author = *mail::Address::parse("a@b.c"), .author_name = "A", .date = "now", .message_id = "<x>"});
+  for (const mail::Field& field : whole.header.fields) check_field(field);
+  const std::string out = normalised(whole);
+  fuzz::check(fuzz::only_crlf(out), "only CRLF leaves", out);
+  const Parts received = scan(out, out.size() + 1);
+  fuzz::check(!received.header.has("Bcc") && !received.header.has("Resent-Bcc"), "no Bcc leaves", out);
+  fuzz::check(received.header.text() == whole.header.text(), "what is received is what was sent", out);
+  (void)mail::recipients_of(received.header);
+  (void)mail::sender_of(received.header);
+  return 0;
+}

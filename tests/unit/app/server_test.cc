@@ -1,0 +1,137 @@
+#include "app/server.h"
+
+#include <gtest/gtest.h>
+
+#include "base/text.h"
+#include "support.h"
+
+namespace pillarbox::app {
+namespace {
+
+using namespace std::string_view_literals;
+using test::fails_as;
+using test::succeeds;
+
+constexpr auto usage = Error::Kind::usage;
+
+// "host port", with "s" in front where TLS is implicit.
+std::string read(std::string_view text) {
+  const auto server = parse_server(text);
+  if (!server) return "!" + server.error().text;
+  return (server->implicit_tls ? "s " : "") + server->host + (server->port ? " " + std::to_string(*server->port) : "");
+}
+
+TEST(AServer, HasEveryFormOfTheManual) {
+  EXPECT_EQ(read("mail.example.com"), "mail.example.com");
+  EXPECT_EQ(read("mail.example.com:587"), "mail.example.com 587");
+  EXPECT_EQ(read("localhost"), "localhost");
+  EXPECT_EQ(read("192.0.2.1:2525"), "192.0.2.1 2525");
+  EXPECT_EQ(read("[2001:db8::1]:25"), "2001:db8::1 25");
+  EXPECT_EQ(read("[2001:db8::1]"), "2001:db8::1");
+  EXPECT_EQ(read("[::ffff:192.0.2.1]"), "::ffff:192.0.2.1");
+  EXPECT_EQ(read("2001:db8::1"), "2001:db8::1");
+  EXPECT_EQ(read("smtp://mail.example.com"), "mail.example.com");
+  EXPECT_EQ(read("smtp://mail.example.com:2525"), "mail.example.com 2525");
+  EXPECT_EQ(read("smtps://mail.example.com"), "s mail.example.com");
+  EXPECT_EQ(read("smtps://mail.example.com:4650"), "s mail.example.com 4650");
+  EXPECT_EQ(read("smtps://[::1]:465"), "s ::1 465");
+  EXPECT_EQ(read("SMTPS://Mail.Example.Com"), "s Mail.Example.Com");
+  EXPECT_EQ(read("m\xc3\xbcnchen.example"), "m\xc3\xbcnchen.example");
+  EXPECT_EQ(read("host_1.example"), "host_1.example");
+  EXPECT_EQ(read("h:1"), "h 1");
+  EXPECT_EQ(read("h:65535"), "h 65535");
+}
+
+TEST(AServer, IsNothingElse) {
+  for (const std::string_view text : {""sv,
+                                      ":"sv,
+                                      ":25"sv,
+                                      "h:"sv,
+                                      "h:0"sv,
+                                      "h:65536"sv,
+                                      "h:-1"sv,
+                                      "h:+25"sv,
+                                      "h: 25"sv,
+                                      "h:25 "sv,
+                                      "h:2x"sv,
+                                      "h:99999999999999999999"sv,
+                                      "smtp://"sv,
+                                      "smtps://"sv,
+                                      "smtp://:25"sv,
+                                      "smtp:///"sv,
+                                      "smtp://h/"sv,
+                                      "smtp://h/path"sv,
+                                      "smtp://h?x"sv,
+                                      "smtp://h#x"sv,
+                                      "smtp://user@h"sv,
+                                      "smtp://user:pw@h"sv,
+                                      "user@h"sv,
+                                      "http://h"sv,
+                                      "smtp://smtp://h"sv,
+                                      "["sv,
+                                      "[]"sv,
+                                      "[]:25"sv,
+                                      "[::1"sv,
+                                      "::1]"sv,
+                                      "[::1]25"sv,
+                                      "[::1]:"sv,
+                                      "[::1]:x"sv,
+                                      "[::1]x:25"sv,
+                                      "[a b]"sv,
+                                      "-h"sv,
+                                      "-s"sv,
+                                      "h h"sv,
+                                      " h"sv,
+                                      "h\n"sv,
+                                      "h\r\nx"sv,
+                                      "h\0x"sv,
+                                      "h\t"sv,
+                                      "h\""sv,
+                                      "h\\"sv,
+                                      "h%41"sv,
+                                      "h;x"sv,
+                                      "h,x"sv}) {
+    EXPECT_TRUE(fails_as(parse_server(text), usage)) << base::escape(text);
+  }
+}
+
+TEST(AServer, DISABLED_HasAnIpv6AddressInItsBrackets) {
+  for (const char* text : {"[h]", "[mail.example.com]", "[192.0.2.1]", "[1]"}) {
+    EXPECT_TRUE(fails_as(parse_server(text), usage)) << text;
+  }
+}
+
+TEST(AServer, NeverShowsControlBytesInItsError) {
+  const auto server = parse_server("h\x1b[31m\n");
+  ASSERT_TRUE(fails_as(server, usage));
+  for (const char c : server.error().text) EXPECT_FALSE(base::is_control(c));
+}
+
+TEST(APort, IsANumberFrom1To65535) {
+  EXPECT_EQ(*parse_port("1"), 1);
+  EXPECT_EQ(*parse_port("65535"), 65535);
+  for (const char* text :
+       {"", "0", "65536", "-1", "+1", " 1", "1 ", "0x19", "4294967321", "18446744073709551641", "smtp"}) {
+    EXPECT_TRUE(fails_as(parse_port(text), usage)) << text;
+  }
+}
+
+TEST(AHeloName, IsAHostNameOrALiteral) {
+  for (const char* text : {"host", "host.example.com", "[192.0.2.1]", "[IPv6:2001:db8::1]", "host_1", "h-1.example"}) {
+    const auto helo = parse_helo(text);
+    ASSERT_TRUE(succeeds(helo)) << text;
+    EXPECT_EQ(*helo, text);
+  }
+}
+
+TEST(AHeloName, CarriesNothingIntoTheDialogue) {
+  for (const std::string_view text :
+       {""sv, "a b"sv, "a\r\nMAIL FROM:<x>"sv, "a\n"sv, "a\r"sv, "a\0b"sv, "a\tb"sv, "[]"sv, "[a b]"sv, "[a"sv, "a]"sv,
+        "<a>"sv, "a;b"sv, "m\xc3\xbc.example"sv, "a@b"sv, "\"a\""sv}) {
+    EXPECT_TRUE(fails_as(parse_helo(text), usage)) << base::escape(text);
+  }
+  EXPECT_TRUE(fails_as(parse_helo(std::string(256, 'a')), usage));
+}
+
+}  // namespace
+}  // namespace pillarbox::app

@@ -1,0 +1,64 @@
+#include "base/secret.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cstring>
+#include <new>
+#include <type_traits>
+
+namespace pillarbox::base {
+namespace {
+
+TEST(Secret, CanNotBeCopied) {
+  static_assert(!std::is_copy_constructible_v<Secret> && !std::is_copy_assignable_v<Secret>);
+  static_assert(std::is_nothrow_move_constructible_v<Secret>);
+}
+
+TEST(Secret, IsGoneWhereItMovedFrom) {
+  for (const std::string& text : {std::string("short"), std::string(100, 'x')}) {
+    Secret a{std::string(text)};
+    const char* place = a.reveal().data();
+    Secret b(std::move(a));
+    EXPECT_EQ(b.reveal(), text);
+    EXPECT_TRUE(a.empty());  // NOLINT(bugprone-use-after-move): that is the question
+    EXPECT_EQ(a.reveal().data(), place) << "its memory was wiped and not handed on";
+    for (std::size_t i = 0; i < text.size(); ++i) EXPECT_EQ(place[i], '\0');
+    Secret c(std::string("another secret, long enough for the heap"));
+    c = std::move(b);
+    EXPECT_EQ(c.reveal(), text);
+    EXPECT_TRUE(b.empty());  // NOLINT(bugprone-use-after-move)
+  }
+}
+
+TEST(Secret, SurvivesAssignmentToItself) {
+  Secret a(std::string("secret"));
+  Secret& same = a;
+  a = std::move(same);
+  EXPECT_EQ(a.reveal(), "secret");
+}
+
+// A short secret lies within the object, so its bytes can be looked at afterwards.
+TEST(Secret, LeavesNothingInItsMemory) {
+  alignas(Secret) std::array<unsigned char, sizeof(Secret)> memory{};
+  auto* secret = new (memory.data()) Secret(std::string("hunter2"));
+  ASSERT_EQ(secret->reveal(), "hunter2");
+  secret->~Secret();
+  const std::string_view after(reinterpret_cast<const char*>(memory.data()), memory.size());
+  EXPECT_EQ(after.find("hunter2"), std::string_view::npos);
+  EXPECT_EQ(after.find("unter"), std::string_view::npos);
+}
+
+TEST(Wiping, CoversWhatWasThereBefore) {
+  std::string text = "a secret that is long enough for the heap";
+  text.reserve(200);
+  const char* place = text.data();
+  text.resize(3);  // the rest is spare capacity now
+  wipe(text);
+  EXPECT_TRUE(text.empty());
+  ASSERT_EQ(text.data(), place);
+  for (std::size_t i = 0; i < text.capacity(); ++i) ASSERT_EQ(place[i], '\0') << i;
+}
+
+}  // namespace
+}  // namespace pillarbox::base

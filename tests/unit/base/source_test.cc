@@ -1,0 +1,142 @@
+#include "base/source.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <array>
+
+#include "support.h"
+
+namespace pillarbox::base {
+namespace {
+
+using test::everything;
+using test::fails_as;
+using test::Folder;
+using test::memory;
+using test::PiecesSource;
+using test::succeeds;
+
+TEST(FileSource, GivesAFileWhole) {
+  const Folder folder;
+  const std::string content(200001, 'x');
+  const std::string path = folder.write("a", content);
+  for (const std::size_t piece : {1000U, 65536U, 1000000U}) {
+    auto source = open_source(path);
+    ASSERT_TRUE(succeeds(source));
+    EXPECT_EQ(*everything(**source, piece), content);
+  }
+}
+
+TEST(FileSource, EndsWithAnEmptyFile) {
+  const Folder folder;
+  auto source = open_source(folder.write("a", ""));
+  ASSERT_TRUE(succeeds(source));
+  EXPECT_EQ(*everything(**source), "");
+}
+
+TEST(FileSource, FailsWhereAFileShrinks) {
+  const Folder folder;
+  const std::string path = folder.write("a", std::string(10000, 'x'));
+  for (const off_t left : {5000, 0}) {
+    auto source = open_source(path);
+    ASSERT_TRUE(succeeds(source));
+    std::vector<char> first(100);
+    ASSERT_TRUE(succeeds((*source)->read(first)));
+    ASSERT_EQ(::truncate(path.c_str(), left), 0);
+    EXPECT_TRUE(fails_as(everything(**source), Error::Kind::io));
+    ASSERT_EQ(::truncate(path.c_str(), 10000), 0);
+  }
+}
+
+TEST(FileSource, EndsWhereAGrowingFileEndedAtItsOpening) {
+  const Folder folder;
+  const std::string path = folder.write("a", "12345");
+  auto source = open_source(path);
+  ASSERT_TRUE(succeeds(source));
+  std::ofstream(path, std::ios::app) << "67890";
+  EXPECT_EQ(*everything(**source, 3), "12345");
+}
+
+TEST(FileSource, BeginsWhereItsDescriptorStands) {
+  const Folder folder;
+  const UniqueFd fd(::open(folder.write("a", "head body").c_str(), O_RDONLY | O_CLOEXEC));
+  ASSERT_EQ(::lseek(fd.get(), 5, SEEK_SET), 5);
+  FileSource source(fd.get(), "a");
+  EXPECT_EQ(*everything(source), "body");
+  ASSERT_EQ(::lseek(fd.get(), 100, SEEK_SET), 100);
+  FileSource beyond(fd.get(), "a");
+  EXPECT_EQ(*everything(beyond), "");
+}
+
+TEST(FileSource, LeavesABorrowedDescriptorOpen) {
+  const Folder folder;
+  const UniqueFd fd(::open(folder.write("a", "x").c_str(), O_RDONLY | O_CLOEXEC));
+  { const FileSource source(fd.get(), "a"); }
+  EXPECT_GE(::fcntl(fd.get(), F_GETFD), 0);
+}
+
+TEST(FileSource, ReadsAPipeToItsEnd) {
+  std::array<int, 2> ends{};
+  ASSERT_EQ(::pipe2(ends.data(), O_CLOEXEC), 0);
+  FileSource source(UniqueFd{ends[0]}, "pipe");
+  ASSERT_EQ(::write(ends[1], "one", 3), 3);
+  std::vector<char> first(10);
+  EXPECT_EQ(*source.read(first), 3U);
+  ASSERT_EQ(::write(ends[1], "two", 3), 3);
+  ::close(ends[1]);
+  EXPECT_EQ(*everything(source), "two");
+}
+
+TEST(FileSource, OfADirectoryIsAnErrorAndNoEnd) {
+  const Folder folder;
+  EXPECT_TRUE(fails_as(open_source(folder.path()), Error::Kind::no_input));
+  FileSource source(UniqueFd(::open(folder.path().c_str(), O_RDONLY | O_CLOEXEC)), "standard input");
+  EXPECT_TRUE(fails_as(everything(source), Error::Kind::io));
+}
+
+TEST(FileSource, OfAClosedDescriptorIsAnErrorAndNoEnd) {
+  FileSource source(-1, "standard input");
+  EXPECT_TRUE(fails_as(everything(source), Error::Kind::io));
+}
+
+TEST(OpeningASource, NamesTheFileAndTheReason) {
+  const Folder folder;
+  const auto missing = open_source(folder.path("missing"));
+  ASSERT_TRUE(fails_as(missing, Error::Kind::no_input));
+  EXPECT_TRUE(test::contains(missing.error().text, folder.path("missing")));
+  EXPECT_TRUE(test::contains(missing.error().text, "No such file"));
+}
+
+TEST(PrefixedSource, GivesPrefixAndRest) {
+  for (const std::size_t piece : {1U, 2U, 3U, 100U}) {
+    PrefixedSource source("abc", std::make_unique<PiecesSource>("defg", 2));
+    EXPECT_EQ(*everything(source, piece), "abcdefg");
+  }
+  PrefixedSource empty("", memory(""));
+  EXPECT_EQ(*everything(empty), "");
+  PrefixedSource failing("abc", std::make_unique<PiecesSource>("", 1, true));
+  EXPECT_TRUE(fails_as(everything(failing), Error::Kind::io));
+}
+
+TEST(Draining, ReadsToTheEndOrTheFailure) {
+  PiecesSource source(std::string(300000, 'x'), 1000);
+  drain(source);
+  EXPECT_EQ(source.delivered(), 300000U);
+  PiecesSource failing("x", 1, true);
+  drain(failing);
+  EXPECT_EQ(failing.reads(), 2U);
+}
+
+TEST(ReadingAll, HasALimit) {
+  PiecesSource fits(std::string(1000, 'x'), 7);
+  EXPECT_EQ(read_all(fits, 1000)->size(), 1000U);
+  PiecesSource large(std::string(1001, 'x'), 7);
+  EXPECT_TRUE(fails_as(read_all(large, 1000), Error::Kind::data));
+  PiecesSource failing("x", 1, true);
+  EXPECT_TRUE(fails_as(read_all(failing, 1000), Error::Kind::io));
+}
+
+}  // namespace
+}  // namespace pillarbox::base

@@ -1,0 +1,82 @@
+#include "base/spool.h"
+
+#include <gtest/gtest.h>
+
+#include "support.h"
+
+namespace pillarbox::base {
+namespace {
+
+using test::everything;
+using test::fails_as;
+using test::Folder;
+using test::PiecesSource;
+using test::succeeds;
+
+TEST(Spool, KeepsSmallContentInMemory) {
+  const Folder folder;
+  for (const std::size_t size : {0U, 1U, 1000U}) {
+    PiecesSource source(std::string(size, 'x'), 7);
+    auto spooled = spool(source, folder.path("queue"), 1000);
+    ASSERT_TRUE(succeeds(spooled));
+    EXPECT_EQ(everything(**spooled)->size(), size);
+    EXPECT_FALSE(std::filesystem::exists(folder.path("queue"))) << "there is nothing to put in it";
+  }
+}
+
+TEST(Spool, PutsLargeContentInAFileWithoutAName) {
+  const Folder folder;
+  std::string content;
+  for (int i = 0; i < 50000; ++i) content += std::to_string(i) + ' ';
+  PiecesSource source(content, 999);
+  auto spooled = spool(source, folder.path("queue"), 1000);
+  ASSERT_TRUE(succeeds(spooled));
+  EXPECT_TRUE(std::filesystem::is_empty(folder.path("queue")));
+  EXPECT_EQ(*everything(**spooled), content);
+}
+
+TEST(Spool, IsOursAlone) {
+  const Folder folder;
+  PiecesSource source(std::string(2000, 'x'), 999);
+  ASSERT_TRUE(succeeds(spool(source, folder.path("a/b/queue"), 1000)));
+  struct stat status {};
+  for (const char* part : {"a", "a/b", "a/b/queue"}) {
+    ASSERT_EQ(::stat(folder.path(part).c_str(), &status), 0);
+    EXPECT_EQ(status.st_mode & 0777U, 0700U);
+  }
+}
+
+TEST(Spool, SwitchesAtItsLimitWithoutLosingAByte) {
+  const Folder folder;
+  for (std::size_t size = 995; size <= 1005; ++size) {
+    std::string content;
+    for (std::size_t i = 0; i < size; ++i) content += static_cast<char>('a' + i % 26);
+    for (const std::size_t piece : {1U, 3U, 1000U}) {
+      PiecesSource source(content, piece);
+      auto spooled = spool(source, folder.path("queue"), 1000);
+      ASSERT_TRUE(succeeds(spooled));
+      EXPECT_EQ(*everything(**spooled), content);
+    }
+  }
+}
+
+TEST(Spool, FailsWhereItsFolderCanNotBeMade) {
+  const Folder folder;
+  folder.write("file", "");
+  for (const char* place : {"file/queue", "file"}) {
+    PiecesSource source(std::string(2000, 'x'), 999);
+    EXPECT_TRUE(fails_as(spool(source, folder.path(place), 1000), Error::Kind::cannot_create));
+  }
+}
+
+TEST(Spool, PassesOnAFailureOfItsSource) {
+  const Folder folder;
+  PiecesSource small("x", 1, true);
+  EXPECT_TRUE(fails_as(spool(small, folder.path("queue"), 1000), Error::Kind::io));
+  PiecesSource large(std::string(5000, 'x'), 999, true);
+  EXPECT_TRUE(fails_as(spool(large, folder.path("queue"), 1000), Error::Kind::io));
+  EXPECT_TRUE(std::filesystem::is_empty(folder.path("queue")));
+}
+
+}  // namespace
+}  // namespace pillarbox::base

@@ -1,0 +1,138 @@
+#include "base/text.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+namespace pillarbox::base {
+namespace {
+
+using namespace std::string_literals;
+using namespace std::string_view_literals;
+
+TEST(Utf8, IsWellFormedAfterRfc3629) {
+  for (const std::string_view text : {""sv, "abc"sv, "\0"sv, "\xc3\xb6"sv, "\xe4\xbe\x8b"sv, "\xf0\x9f\x93\xae"sv,
+                                      "\xed\x9f\xbf"sv, "\xee\x80\x80"sv, "\xf4\x8f\xbf\xbf"sv, "\xe0\xa0\x80"sv}) {
+    EXPECT_TRUE(is_utf8(text)) << escape(text);
+  }
+}
+
+TEST(Utf8, IsNotOverlongCutSurrogateOrTooLarge) {
+  for (const std::string_view text :
+       {"\x80"sv, "\xff"sv, "\xc0\x80"sv, "\xc1\xbf"sv, "\xc3"sv, "\xc3("sv, "\xe0\x80\x80"sv, "\xe0\x9f\xbf"sv,
+        "\xe4\xbe"sv, "\xed\xa0\x80"sv, "\xed\xbf\xbf"sv, "\xf0\x8f\xbf\xbf"sv, "\xf0\x9f\x93"sv, "\xf4\x90\x80\x80"sv,
+        "\xf5\x80\x80\x80"sv, "a\xc3"sv, "\xc3\xb6\xb6"sv}) {
+    EXPECT_FALSE(is_utf8(text)) << escape(text);
+  }
+}
+
+TEST(Ascii, IsClassifiedForEveryByte) {
+  for (int i = 0; i < 256; ++i) {
+    const char c = static_cast<char>(i);
+    EXPECT_EQ(is_digit(c), i >= '0' && i <= '9');
+    EXPECT_EQ(is_alpha(c), (i >= 'a' && i <= 'z') || (i >= 'A' && i <= 'Z'));
+    EXPECT_EQ(is_control(c), i < 32 || i == 127);
+    EXPECT_EQ(is_blank(c), i == ' ' || i == '\t');
+    EXPECT_EQ(is_ascii(c), i < 128);
+    EXPECT_EQ(lower(c), i >= 'A' && i <= 'Z' ? static_cast<char>(i + 32) : c);
+  }
+}
+
+TEST(Comparing, KnowsAsciiCaseOnly) {
+  EXPECT_TRUE(iequals("aBc", "AbC"));
+  EXPECT_FALSE(iequals("abc", "abcd"));
+  EXPECT_FALSE(iequals("\xc3\xb6", "\xc3\x96"));
+  EXPECT_FALSE(iequals("[", "{")) << "they are 32 apart, as letters are";
+  EXPECT_TRUE(iequals("", ""));
+  EXPECT_TRUE(istarts_with("SMTP://x", "smtp://"));
+  EXPECT_FALSE(istarts_with("smt", "smtp"));
+  EXPECT_TRUE(istarts_with("smtp", ""));
+  EXPECT_EQ(lower("A\xc3\x96Z"), "a\xc3\x96z");
+  EXPECT_EQ(upper("a\xc3\xb6z"), "A\xc3\xb6Z");
+}
+
+TEST(Trimming, TakesBlanksAndLineEndsOffBothEnds) {
+  EXPECT_EQ(trim(" \t\r\n a b \r\n"), "a b");
+  EXPECT_EQ(trim(" \r\n"), "");
+  EXPECT_EQ(trim(""), "");
+  EXPECT_EQ(trim("a"), "a");
+}
+
+TEST(Splitting, KeepsEmptyParts) {
+  using Parts = std::vector<std::string_view>;
+  EXPECT_EQ(split("a,b,,c", ','), (Parts{"a", "b", "", "c"}));
+  EXPECT_EQ(split("", ','), (Parts{""}));
+  EXPECT_EQ(split(",", ','), (Parts{"", ""}));
+}
+
+TEST(Number, IsTheWholeText) {
+  EXPECT_EQ(number("0"), 0U);
+  EXPECT_EQ(number("007"), 7U);
+  EXPECT_EQ(number("18446744073709551615"), 18446744073709551615U);
+  for (const std::string_view text : {""sv, " "sv, " 1"sv, "1 "sv, "+1"sv, "-1"sv, "1x"sv, "0x1"sv, "1.0"sv, "1\0"sv,
+                                      "18446744073709551616"sv, "99999999999999999999999999"sv}) {
+    EXPECT_EQ(number(text), std::nullopt) << escape(text);
+  }
+}
+
+TEST(Escaping, ShowsWhatATerminalWouldObey) {
+  EXPECT_EQ(escape("a\r\n\tb"), "a\\r\\n\\tb");
+  EXPECT_EQ(escape("\x1b[31m"), "\\x1b[31m");
+  EXPECT_EQ(escape("\0\x07\x7f"sv), "\\x00\\x07\\x7f");
+  EXPECT_EQ(escape("a\\b"), "a\\\\b");
+  EXPECT_EQ(escape("\xc2\x9b"
+                   "31m"),
+            "\\xc2\\x9b31m")
+      << "C1's CSI";
+  EXPECT_EQ(escape("\xc2\xa0"), "\xc2\xa0") << "just above C1";
+  EXPECT_EQ(escape("\xff\xc3\xb6\xc3"), "\\xff\xc3\xb6\\xc3");
+}
+
+TEST(Escaping, LeavesNoControlByteWhateverComes) {
+  for (int a = 0; a < 256; ++a) {
+    for (int b = 0; b < 256; ++b) {
+      const std::string text = {static_cast<char>(a), static_cast<char>(b)};
+      for (const std::string& out : {escape(text), quote(text), json_string(text)}) {
+        ASSERT_TRUE(is_utf8(out)) << a << ' ' << b;
+        for (std::size_t i = 0; i < out.size(); ++i) {
+          ASSERT_FALSE(is_control(out[i])) << a << ' ' << b;
+          ASSERT_FALSE(out[i] == '\xc2' && static_cast<unsigned char>(out[i + 1]) < 0xa0) << a << ' ' << b;
+        }
+      }
+    }
+  }
+}
+
+TEST(Escaping, IsDifferentForDifferentTexts) {
+  EXPECT_NE(escape("\n"), escape("\\n"));
+  EXPECT_NE(escape("\xff"), escape("\\xff"));
+}
+
+TEST(Visible, KeepsBackslashAndTab) {
+  EXPECT_EQ(visible("a\\b\tc\r\x1b"), "a\\b\tc\\r\\x1b");
+}
+
+TEST(Quoting, IsForValuesThatNeedIt) {
+  EXPECT_EQ(quote("plain-value=1"), "plain-value=1");
+  EXPECT_EQ(quote(""), "\"\"");
+  EXPECT_EQ(quote("a b"), "\"a b\"");
+  EXPECT_EQ(quote("a\"b"), "\"a\\\"b\"");
+  EXPECT_EQ(quote("a\\b"), "\"a\\\\b\"");
+  EXPECT_EQ(quote("a\nb"), "\"a\\nb\"");
+  EXPECT_EQ(quote("<a@b.c>"), "<a@b.c>");
+  EXPECT_EQ(quote("\xc3\xb6"), "\xc3\xb6");
+  EXPECT_EQ(quote("a\\"), "\"a\\\\\"") << "the last quotation mark is not escaped";
+}
+
+TEST(JsonString, IsJsonWhateverComes) {
+  EXPECT_EQ(json_string(""), "\"\"");
+  EXPECT_EQ(json_string("a\"b\\c/"), "\"a\\\"b\\\\c/\"");
+  EXPECT_EQ(json_string("\n\t\0\x7f"sv), "\"\\u000a\\u0009\\u0000\\u007f\"");
+  EXPECT_EQ(json_string("\xc2\x85"), "\"\\u0085\"");
+  EXPECT_EQ(json_string("\xc3\xb6"), "\"\xc3\xb6\"");
+  EXPECT_EQ(json_string("a\xff\xc3"), "\"a\\ufffd\\ufffd\"");
+  EXPECT_EQ(json_string("\xed\xa0\x80"), "\"\\ufffd\\ufffd\\ufffd\"") << "half a surrogate pair";
+}
+
+}  // namespace
+}  // namespace pillarbox::base

@@ -1,0 +1,161 @@
+#include "mail/prepare.h"
+
+#include <gtest/gtest.h>
+
+#include "support.h"
+
+namespace pillarbox::mail {
+namespace {
+
+using test::contains;
+using test::fails_as;
+using test::memory;
+using test::succeeds;
+
+Header header(std::string_view text) {
+  auto read = read_header(memory(text), Normaliser::Nul::drop);
+  return std::move(read->header);
+}
+
+std::string recipients(std::string_view text) {
+  const auto list = recipients_of(header(text));
+  if (!list) return "!" + list.error().text;
+  std::string out;
+  for (const Address& address : *list) out += (out.empty() ? "" : " ") + address.text();
+  return out;
+}
+
+std::string sender(std::string_view text) {
+  const auto address = sender_of(header(text));
+  return address ? address->text() : "!" + address.error().text;
+}
+
+Missing missing() {
+  return {.author = *Address::parse("alice@example.com"),
+          .author_name = "Alice",
+          .date = "Thu, 1 Jan 1970 00:00:00 +0000",
+          .message_id = "<1@example.com>"};
+}
+
+std::string completed(std::string_view text, const Missing& what) {
+  Header all = header(text);
+  add_missing(all, what);
+  return all.text();
+}
+
+std::string qualified(std::string_view text) {
+  Header all = header(text);
+  qualify(all, "d.example");
+  return all.text();
+}
+
+TEST(Recipients, AreThoseOfToCcAndBcc) {
+  EXPECT_EQ(recipients("To: a@b, C <c@d>\nCc: e@f\nBcc : g@h\nX-To: no@no\nApparently-To: no@no\nReply-To: no@no\n\n"),
+            "a@b c@d e@f g@h");
+  EXPECT_EQ(recipients("TO: a@b\nbcc:\n c@d,\n\te@f\n\n"), "a@b c@d e@f");
+  EXPECT_EQ(recipients("To: a@b\nTo: c@d\n\n"), "a@b c@d");
+  EXPECT_EQ(recipients("To: Team: a@b, c@d;, undisclosed-recipients:;\n\n"), "a@b c@d");
+  EXPECT_EQ(recipients("Subject: s\n\n"), "");
+  EXPECT_EQ(recipients("To: root (Cron), admin\n\n"), "root admin");
+}
+
+TEST(Recipients, OfAResentMessageAreThoseOfItsFirstBlockOnly) {
+  EXPECT_EQ(recipients("Resent-To: r@b\nResent-Cc: s@b\nResent-Bcc: t@b\nTo: a@b\nCc: c@d\nBcc: e@f\n\n"),
+            "r@b s@b t@b");
+  EXPECT_EQ(recipients("Resent-From: x@y\nResent-To: new@b\nResent-From: x@y\nResent-To: old@b\nTo: a@b\n\n"), "new@b");
+  EXPECT_EQ(recipients("Resent-To: new@b\nReceived: x\nResent-Cc: also@b\nReceived: y\nResent-To: old@b\nTo: a@b\n\n"),
+            "new@b also@b");
+  EXPECT_EQ(recipients("Resent-To: new@b\nSubject: s\nResent-Cc: other@b\n\n"), "new@b");
+  EXPECT_EQ(recipients("To: a@b\nResent-From: x@y\n\n"), "a@b")
+      << "without recipients of its own it is no resent block";
+}
+
+TEST(Recipients, OfAResentMessageMayBeNone) {
+  EXPECT_EQ(recipients("Resent-To: \nTo: a@b\n\n"), "");
+}
+
+TEST(Recipients, NameTheFieldThatIsWrong) {
+  const auto list = recipients_of(header("To: a@b\nCc: not an address\n\n"));
+  ASSERT_TRUE(fails_as(list, Error::Kind::data));
+  EXPECT_TRUE(contains(list.error().text, "Cc")) << list.error().text;
+}
+
+TEST(SenderOfAHeader, IsSenderOrFromsFirst) {
+  EXPECT_EQ(sender("From: A <a@b>, c@d\nSender: s@b\n\n"), "s@b");
+  EXPECT_EQ(sender("From: A <a@b>, c@d\n\n"), "a@b");
+  EXPECT_EQ(sender("From: a@b\nSender:\n\n"), "a@b");
+  EXPECT_TRUE(fails_as(sender_of(header("To: a@b\n\n")), Error::Kind::data));
+  EXPECT_TRUE(fails_as(sender_of(header("From: \n\n")), Error::Kind::data));
+  EXPECT_TRUE(fails_as(sender_of(header("From: a b\n\n")), Error::Kind::data));
+}
+
+TEST(SenderOfAHeader, IsThatOfTheFirstResentBlock) {
+  EXPECT_EQ(sender("Resent-From: r@b\nResent-To: x@y\nFrom: a@b\nSender: s@b\n\n"), "r@b");
+  EXPECT_EQ(sender("Resent-Sender: q@b\nResent-From: r@b\nResent-To: x@y\nFrom: a@b\n\n"), "q@b");
+  EXPECT_EQ(sender("Resent-From: r@b\nResent-To: x@y\nResent-From: old@b\nResent-Sender: old@b\n\n"), "r@b");
+  EXPECT_EQ(sender("Resent-From: r@b\nFrom: a@b\n\n"), "a@b");
+}
+
+TEST(Bcc, IsRemovedInEveryForm) {
+  Header all = header("To: a\nBcc: b\nBCC : c,\n d\nbcc\t:\n e\nResent-Bcc: f\nrEsent-bCC : g\n h\nX-Bcc: i\n\n");
+  remove_bcc(all);
+  EXPECT_EQ(all.text(), "To: a\r\nX-Bcc: i\r\n\r\n");
+}
+
+TEST(MissingFields, AreAddedEachOnItsOwn) {
+  EXPECT_EQ(completed("Subject: s\n\n", missing()),
+            "Subject: s\r\nFrom: Alice <alice@example.com>\r\nDate: Thu, 1 Jan 1970 00:00:00 +0000\r\n"
+            "Message-ID: <1@example.com>\r\nTo: undisclosed-recipients:;\r\n\r\n");
+  EXPECT_EQ(completed("from: x@y\ndate : d\nMESSAGE-ID: <i>\ncc: z@y\n\n", missing()),
+            "from: x@y\r\ndate : d\r\nMESSAGE-ID: <i>\r\ncc: z@y\r\n\r\n");
+  EXPECT_TRUE(contains(completed("Cc: x@y\n\n", missing()), "Date: ")) << "a Cc stands in for To alone";
+  EXPECT_FALSE(contains(completed("Cc: x@y\n\n", missing()), "undisclosed"));
+}
+
+TEST(MissingFields, AreOnlyThoseThatAreGiven) {
+  Missing what = missing();
+  what.date.clear();
+  what.message_id.clear();
+  what.to = false;
+  what.author_name.clear();
+  EXPECT_EQ(completed("Subject: s\n\n", what), "Subject: s\r\nFrom: alice@example.com\r\n\r\n");
+}
+
+TEST(MissingFields, QuoteAndEncodeTheName) {
+  Missing what = missing();
+  what.author_name = "Dyke, A.";
+  EXPECT_TRUE(contains(completed("", what), "From: \"Dyke, A.\" <alice@example.com>\r\n"));
+  what.author_name = "J\xc3\xb6rg";
+  EXPECT_TRUE(contains(completed("", what), "From: =?UTF-8?B?SsO2cmc=?= <alice@example.com>\r\n"));
+}
+
+TEST(MissingFields, OfAResentMessageLeaveTheOriginalAlone) {
+  const std::string all = completed("Resent-To: r@b\nFrom: x@y\nSubject: s\n\n", missing());
+  EXPECT_TRUE(contains(all, "Resent-Date: "));
+  EXPECT_TRUE(contains(all, "Resent-Message-ID: "));
+  EXPECT_FALSE(contains(all, "\nDate: "));
+  EXPECT_FALSE(contains(all, "\nMessage-ID: "));
+  EXPECT_TRUE(contains(all, "\nFrom: x@y\r\n"));
+  EXPECT_LT(all.find("Resent-Date"), all.find("From: x@y")) << "the block is in front";
+}
+
+TEST(Qualifying, GivesBareNamesADomain) {
+  EXPECT_EQ(qualified("From: root (Cron Daemon)\nTo: root\n\n"),
+            "From: root@d.example (Cron Daemon)\r\nTo: root@d.example\r\n\r\n");
+  EXPECT_EQ(qualified("To: a, B <b>, c@x,\n \"d e\" <f>,\n\tg (h)\n\n"),
+            "To: a@d.example, B <b@d.example>, c@x,\r\n \"d e\" <f@d.example>,\r\n\tg@d.example (h)\r\n\r\n");
+  EXPECT_EQ(qualified("Cc: Team: a, b@x;, c\n\n"), "Cc: Team: a@d.example, b@x;, c@d.example\r\n\r\n");
+  EXPECT_EQ(qualified("To: undisclosed-recipients:;\n\n"), "To: undisclosed-recipients:;\r\n\r\n");
+  EXPECT_EQ(qualified("to : a\nSENDER: b\nReply-To: c\nResent-To: d\n\n"),
+            "to : a@d.example\r\nSENDER: b@d.example\r\nReply-To: c@d.example\r\nResent-To: d@d.example\r\n\r\n");
+  EXPECT_EQ(qualified("To: J\xc3\xb6rg <j>, \"\xc3\xb6\" <k>\n\n"),
+            "To: J\xc3\xb6rg <j@d.example>, \"\xc3\xb6\" <k@d.example>\r\n\r\n");
+}
+
+TEST(Qualifying, LeavesOtherFieldsAndWhatItCanNotReadAlone) {
+  const std::string text = "Subject: root\r\nX-To: root\r\nTo: a b, c\r\nCc:\r\nMessage-ID: <x>\r\n\r\n";
+  EXPECT_EQ(qualified(text), text);
+}
+
+}  // namespace
+}  // namespace pillarbox::mail
