@@ -258,7 +258,10 @@ class Instance:
             raise PeerError(f"still in the spool: {self._spooled()}\n{self.log_tail()}")
 
     def _spooled(self) -> list[str]:
-        return [str(path) for pattern in self.server.spool for path in self.root.glob(pattern) if path.is_file()]
+        try:
+            return [str(path) for pattern in self.server.spool for path in self.root.glob(pattern) if path.is_file()]
+        except FileNotFoundError:    # a folder went while it was read: the server is still at work
+            return ["a folder of the spool that is changing"]
 
     def take_mail(self) -> dict[str, list[bytes]]:
         """The stored messages of each mailbox that has any; the mailboxes are empty afterwards."""
