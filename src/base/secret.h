@@ -22,25 +22,25 @@ class Secret {
   Secret() = default;
   explicit Secret(std::string text) noexcept : text_(std::move(text)) {}
   // A short string's bytes live inside the object and survive a move, so they are wiped there.
-  Secret(Secret&& other) noexcept : text_(other.text_) {
-    wipe(other.text_);
-  }  // NOLINT(performance-move-constructor-init)
+  Secret(Secret&& other) noexcept : text_(std::move(other.text_)) { other.clear(); }
   Secret& operator=(Secret&& other) noexcept {
     if (this != &other) {
-      wipe(text_);
-      text_ = other.text_;
-      wipe(other.text_);
+      clear();
+      text_ = std::move(other.text_);
+      other.clear();
     }
     return *this;
   }
   Secret(const Secret&) = delete;
   Secret& operator=(const Secret&) = delete;
-  ~Secret() { wipe(text_); }
+  ~Secret() { clear(); }
 
   [[nodiscard]] bool empty() const noexcept { return text_.empty(); }
   [[nodiscard]] const std::string& reveal() const noexcept { return text_; }
 
  private:
+  void clear() noexcept { wipe(text_); }
+
   std::string text_;
 };
 

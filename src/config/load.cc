@@ -161,10 +161,14 @@ class Reader {
       if (key == keys.end()) {
         unknown(setting, name, keys);
       } else if (const Complaint complaint = key->take(*this, out, setting); !complaint.empty()) {
-        fault(setting, name + " " + complaint);
+        faulty_key(setting, complaint);
       }
     }
     return {};
+  }
+
+  void faulty_key(const Setting& setting, const Complaint& complaint) {
+    fault(setting, std::string(setting.getName()) + " " + complaint);
   }
 
   template <class T>
