@@ -491,7 +491,6 @@ std::size_t Session::deliver(std::span<char> out) {
   progress();
   if (!body_ || broken()) return CURL_READFUNC_ABORT;
   if (dialogue_.phase() != Phase::body) dialogue_.body({});
-  if (waiting(socket()) != Waiting::nothing && !hear_unasked(socket())) return CURL_READFUNC_ABORT;
   auto count = body_->read(out);
   if (!count) {
     dialogue_.fail({.cause = Failure::Cause::source,
