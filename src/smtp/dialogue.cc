@@ -154,7 +154,9 @@ Dialogue::Next Dialogue::break_off(std::string text) {
 }
 
 Dialogue::Next Dialogue::judge(Reply reply) {
-  if (phase_ != Phase::ehlo) {  // the extensions are no place for an echo, and a secret may be a word like "SIZE"
+  // In a list of extensions a secret may be a word like "SIZE" and must be left; there is nothing to echo yet.
+  const bool extensions = awaited() == Phase::ehlo && reply.positive();
+  if (!extensions) {
     for (std::string& line : reply.lines) line = masked(line);
   }
   if (awaited_.empty()) return judge_unasked(reply);
@@ -236,7 +238,7 @@ Dialogue::Next Dialogue::before_login() {
   }
   if (known.empty()) {
     const std::string text =
-        offered ? "AUTH is offered with " + base::quote(*offered) + " only" : "AUTH is not offered";
+        offered ? "AUTH is offered with " + base::quote(masked(*offered)) + " only" : "AUTH is not offered";
     fail({.cause = Failure::Cause::auth_not_offered, .phase = Phase::auth, .text = text});
     return Next::stop;
   }
