@@ -1,21 +1,14 @@
 #include "smtp/session.h"
 
 #include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <openssl/err.h>
-#include <openssl/evp.h>
-#include <openssl/ssl.h>
 #include <sys/socket.h>
 
 #include <algorithm>
-#include <array>
-#include <cerrno>
-#include <cstring>
 #include <exception>
-#include <system_error>
 
 #include "base/text.h"
+#include "smtp/socket.h"
+#include "smtp/tls.h"
 
 namespace pillarbox::smtp {
 namespace {
@@ -31,84 +24,6 @@ struct GlobalInit {
   GlobalInit() { curl_global_init(CURL_GLOBAL_DEFAULT); }
 };
 
-struct Peer {
-  std::string address;
-  int port = 0;
-  bool loopback = false;
-};
-
-bool is_loopback(const sockaddr_storage& address) {
-  if (address.ss_family == AF_INET) {
-    sockaddr_in v4{};
-    std::memcpy(&v4, &address, sizeof v4);
-    return (ntohl(v4.sin_addr.s_addr) >> 24U) == 127;
-  }
-  if (address.ss_family != AF_INET6) return false;
-  sockaddr_in6 v6{};
-  std::memcpy(&v6, &address, sizeof v6);
-  const bool mapped = IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr) && v6.sin6_addr.s6_addr[12] == 127;
-  return IN6_IS_ADDR_LOOPBACK(&v6.sin6_addr) || mapped;
-}
-
-// The other end, once there is one.
-std::optional<Peer> peer_of(int socket) {
-  sockaddr_storage address{};
-  socklen_t length = sizeof address;
-  if (::getpeername(socket, reinterpret_cast<sockaddr*>(&address), &length) != 0) return std::nullopt;
-  std::array<char, NI_MAXHOST> host{};
-  std::array<char, NI_MAXSERV> port{};
-  if (::getnameinfo(reinterpret_cast<sockaddr*>(&address), length, host.data(), host.size(), port.data(), port.size(),
-                    NI_NUMERICHOST | NI_NUMERICSERV) != 0) {
-    return std::nullopt;
-  }
-  return Peer{host.data(), static_cast<int>(base::number(port.data()).value_or(0)), is_loopback(address)};
-}
-
-// The bytes that the kernel has taken in on this connection (FIN counts as one), read or not; nothing where it can't
-// say.
-std::optional<std::uint64_t> bytes_received(int socket) {
-  // glibc's tcp_info ends before this field; the kernel's goes on (linux/tcp.h, since Linux 4.1).
-  struct {
-    tcp_info head;
-    std::uint64_t pacing_rate, max_pacing_rate, bytes_acked, bytes_received;
-  } info{};
-  socklen_t length = sizeof info;
-  if (::getsockopt(socket, IPPROTO_TCP, TCP_INFO, &info, &length) != 0 || length < sizeof info) return std::nullopt;
-  return info.bytes_received;
-}
-
-enum class Waiting { nothing, bytes, end };
-
-Waiting waiting(int socket) {
-  char byte = 0;
-  const ssize_t count = ::recv(socket, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-  if (count > 0) return Waiting::bytes;
-  if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) return Waiting::nothing;
-  return Waiting::end;
-}
-
-struct Peeked {
-  int count = 0;
-  bool only_tls = false;  // a record without application data
-};
-
-// Looks into a TLS connection without taking anything. libcurl's own BIO works only within its calls, so the socket
-// takes its place meanwhile; what OpenSSL reads stays in OpenSSL's buffer.
-Peeked peek_tls(SSL* ssl, int fd, std::string& out) {
-  BIO* plain = BIO_new_socket(fd, BIO_NOCLOSE);
-  BIO* libcurls = SSL_get_rbio(ssl);
-  if (!plain || BIO_up_ref(libcurls) != 1) {
-    BIO_free(plain);
-    return {.only_tls = true};
-  }
-  SSL_set0_rbio(ssl, plain);
-  const int count = SSL_peek(ssl, out.data(), static_cast<int>(out.size()));
-  const bool only_tls = count <= 0 && SSL_get_error(ssl, count) == SSL_ERROR_WANT_READ;
-  SSL_set0_rbio(ssl, libcurls);
-  ERR_clear_error();
-  return {count, only_tls};
-}
-
 long version_of(TlsVersion version) {
   switch (version) {
     case TlsVersion::any:
@@ -123,15 +38,6 @@ long version_of(TlsVersion version) {
       return CURL_SSLVERSION_TLSv1_3;
   }
   return CURL_SSLVERSION_TLSv1_2;
-}
-
-std::string base64(const std::string& text) {
-  std::string out(4 * ((text.size() + 2) / 3) + 1, '\0');
-  const int length =
-      EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data()), reinterpret_cast<const unsigned char*>(text.data()),
-                      static_cast<int>(text.size()));
-  out.resize(static_cast<std::size_t>(length));
-  return out;
 }
 
 bool certificate_trouble(CURLcode code) {
@@ -419,14 +325,18 @@ void Session::notice_connection() {
 
 // Version and cipher, at the first word after the handshake.
 void Session::notice_tls() {
-  if (secure_) return;
-  curl_tlssessioninfo* info = nullptr;
-  if (curl_easy_getinfo(easy_.get(), CURLINFO_TLS_SSL_PTR, &info) != CURLE_OK || !info || !info->internals) return;
-  if (info->backend != CURLSSLBACKEND_OPENSSL) return;
-  const auto* ssl = static_cast<const SSL*>(info->internals);
-  if (!SSL_is_init_finished(ssl)) return;
+  void* ssl = secure_ ? nullptr : openssl();
+  const auto info = ssl ? tls_info(ssl, endpoint_.tls.verify) : std::nullopt;
+  if (!info) return;
   secure_ = true;
-  dialogue_.secured({SSL_get_version(ssl), SSL_get_cipher_name(ssl), endpoint_.tls.verify});
+  dialogue_.secured(*info);
+}
+
+// The TLS of the connection at hand, if there is one.
+void* Session::openssl() const {
+  curl_tlssessioninfo* info = nullptr;
+  if (curl_easy_getinfo(easy_.get(), CURLINFO_TLS_SSL_PTR, &info) != CURLE_OK || !info) return nullptr;
+  return info->backend == CURLSSLBACKEND_OPENSSL ? info->internals : nullptr;
 }
 
 // Between two messages: has the server hung up, or said something that nobody asked for?
@@ -471,16 +381,12 @@ bool Session::hear_unasked(int fd) {
 
 // What can be had at once, up to 64 KiB ("" at the end of the connection); nothing if only TLS itself had spoken.
 std::optional<std::string> Session::receive(int fd) {
-  std::string text(65536, '\0');
-  ssize_t count = -1;
-  curl_tlssessioninfo* info = nullptr;
-  if (!secure_) {
-    count = ::recv(fd, text.data(), text.size(), MSG_DONTWAIT);
-  } else if (curl_easy_getinfo(easy_.get(), CURLINFO_TLS_SSL_PTR, &info) == CURLE_OK && info && info->internals) {
-    const Peeked peeked = peek_tls(static_cast<SSL*>(info->internals), fd, text);
-    if (peeked.only_tls) return std::nullopt;
-    count = peeked.count;
+  if (secure_) {
+    void* ssl = openssl();
+    return ssl ? peek_tls(ssl, fd) : "";
   }
+  std::string text(65536, '\0');
+  const ssize_t count = ::recv(fd, text.data(), text.size(), MSG_DONTWAIT);
   text.resize(count > 0 ? static_cast<std::size_t>(count) : 0);
   return text;
 }

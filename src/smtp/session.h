@@ -68,6 +68,7 @@ class Session {
   [[nodiscard]] Error::Kind kind_of_setting(CURLcode code) const;
   void notice_connection();
   void notice_tls();
+  [[nodiscard]] void* openssl() const;
   bool stale_connection();
   bool unread();
   bool hear_unasked(int socket);

@@ -19,7 +19,7 @@ MAY_INCLUDE = {
 RIM = {
     r"libconfig": r"config/load\.cc",
     r"curl/": r"smtp/session\.h",
-    r"openssl/": r"smtp/session\.cc",
+    r"openssl/": r"smtp/tls\.cc",
     r"boost/": r"app/options\.cc",
     r"idn2": r"mail/address\.cc",
 }

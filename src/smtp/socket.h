@@ -1,0 +1,27 @@
+// Socket: what a connected TCP socket tells of the other end, without taking a byte of what libcurl is to read.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace pillarbox::smtp {
+
+struct Peer {
+  std::string address;  // numeric
+  int port = 0;
+  bool loopback = false;  // 127/8, ::1, ::ffff:127/8
+};
+
+// The other end, once there is one.
+std::optional<Peer> peer_of(int socket);
+
+// What could be read at this moment. "end": the other side has closed, or reset, and nothing is left to read.
+enum class Waiting { nothing, bytes, end };
+Waiting waiting(int socket);
+
+// The bytes that the kernel has taken in on this connection (FIN counts as one), read or not; nothing where it can't
+// say.
+std::optional<std::uint64_t> bytes_received(int socket);
+
+}  // namespace pillarbox::smtp

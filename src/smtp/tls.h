@@ -1,0 +1,22 @@
+// Tls: what OpenSSL knows of a connection that libcurl has secured. The only part that knows OpenSSL; a connection is
+// passed as what CURLINFO_TLS_SSL_PTR gives for that backend, an SSL*.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "smtp/dialogue.h"
+
+namespace pillarbox::smtp {
+
+// Version and cipher, once the handshake is done.
+std::optional<TlsInfo> tls_info(const void* ssl, bool verified);
+
+// What can be read at this moment, up to 64 KiB, without taking it: "" at the end of the connection, nothing if TLS
+// itself had spoken only (a session ticket).
+std::optional<std::string> peek_tls(void* ssl, int socket);
+
+// RFC 4648 section 4.
+std::string base64(const std::string& text);
+
+}  // namespace pillarbox::smtp
