@@ -74,7 +74,6 @@ int run(int argc, char** argv) noexcept {
              "runs with privileges that it does not want (setuid, setgid or capabilities); take them away");
     return exit_code(Error::Kind::system);
   }
-  ::close_range(3, ~0U, 0);
   ::umask(077);
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN);

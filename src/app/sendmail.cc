@@ -290,7 +290,8 @@ class Submit {
 
   Result<int> send(Submission& submission) {
     smtp::Endpoint endpoint = endpoint_of(*account_, system_);
-    if (const auto helo = parse_helo(endpoint.helo); !helo) return helo.error();
+    if (const auto helo = parse_helo(endpoint.helo); !helo)
+      return Error{Error::Kind::config, "helo: " + helo.error().text};
     if (account_->auth) {
       base::forbid_core_dumps();
       auto password = config::password_of(*account_->auth, system_);
@@ -395,6 +396,8 @@ int sendmail(std::vector<std::string> args, char** argv, const base::System& sys
   if (terminal && options->operands().empty() && !options->has("-t")) {
     return fail({Error::Kind::usage, "there are no recipients", "sendmail [options] recipient ... < message"});
   }
+  // What a caller left open is not ours to keep. (For smtp it may be a message: the shell's <(command) is /dev/fd/63.)
+  ::close_range(3, ~0U, 0);
   ::unsetenv("SSLKEYLOGFILE");  // NOLINT(concurrency-mt-unsafe): before there is another thread
   const auto dot = dots_are_content(*options) ? LoneDot::content
                    : terminal                 ? LoneDot::ends_terminal

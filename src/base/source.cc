@@ -17,10 +17,11 @@ std::string reason(int error) {
   return std::generic_category().message(error);
 }
 
-// What is left of a regular file, from where its descriptor stands; nothing for what has no size.
+// What is left of a regular file, from where its descriptor stands; nothing for what has no size, such as a pipe, and
+// for what has none to tell (the files of /proc).
 std::optional<std::uint64_t> remaining(int fd) {
   struct stat status {};
-  if (::fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) return std::nullopt;
+  if (::fstat(fd, &status) != 0 || !S_ISREG(status.st_mode) || status.st_size == 0) return std::nullopt;
   const off_t here = ::lseek(fd, 0, SEEK_CUR);
   if (here < 0) return std::nullopt;
   return here < status.st_size ? static_cast<std::uint64_t>(status.st_size - here) : 0;

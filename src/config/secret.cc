@@ -36,7 +36,8 @@ class NoEcho {
  public:
   explicit NoEcho(int fd) : fd_(fd), changed_(::tcgetattr(fd, &before_) == 0) {
     termios quiet = before_;
-    quiet.c_lflag &= ~static_cast<tcflag_t>(ECHO);
+    // Without ISIG, as getpass(3) has it: a Ctrl-C would leave the terminal without its echo.
+    quiet.c_lflag &= ~static_cast<tcflag_t>(ECHO | ISIG);
     if (changed_) ::tcsetattr(fd_, TCSAFLUSH, &quiet);
   }
   NoEcho(const NoEcho&) = delete;

@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::size_t longest_line = 512;
 constexpr std::size_t largest_reply = 65536;
+constexpr std::size_t longest_text = 8192;
 
 }  // namespace
 
@@ -18,8 +19,9 @@ std::string Reply::text() const {
   for (const std::string& line : lines) {
     if (!out.empty() && !line.empty()) out += ' ';
     out += line;
+    if (out.size() > longest_text) break;
   }
-  return out;
+  return out.substr(0, longest_text);
 }
 
 ReplyReader::State ReplyReader::add(std::string_view line) {

@@ -18,7 +18,7 @@ struct Reply {
   [[nodiscard]] bool intermediate() const { return code / 100 == 3; }
   [[nodiscard]] bool transient() const { return code / 100 == 4; }
   [[nodiscard]] bool permanent() const { return code / 100 == 5; }
-  [[nodiscard]] std::string text() const;  // the lines, joined by a blank
+  [[nodiscard]] std::string text() const;  // the lines, joined by a blank; 8 KiB of them at most
 };
 
 class ReplyReader {

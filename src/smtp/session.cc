@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <cstring>
 #include <exception>
 
 #include "base/text.h"
@@ -136,6 +137,9 @@ void Session::set_up_tls() {
   const long mode = tls.mode == TlsMode::opportunistic ? CURLUSESSL_TRY
                     : tls.mode == TlsMode::none        ? CURLUSESSL_NONE
                                                        : CURLUSESSL_ALL;
+  // Trace, and the look for early replies under TLS, ask OpenSSL.
+  const char* library = curl_version_info(CURLVERSION_NOW)->ssl_version;
+  if (mode != CURLUSESSL_NONE && (!library || !std::strstr(library, "OpenSSL"))) trouble_ = CURLE_NOT_BUILT_IN;
   set(CURLOPT_USE_SSL, mode);
   set(CURLOPT_SSL_VERIFYPEER, tls.verify ? 1L : 0L);
   set(CURLOPT_SSL_VERIFYHOST, tls.verify ? 2L : 0L);

@@ -62,6 +62,24 @@ class Surroundings(Case):
         self.assertEqual(run.returncode, 0)
         self.assertRegex(server.message(), rb"\ASubject: s\r\n")
 
+    def test_a_descriptor_of_the_shell_can_be_a_message(self):
+        """As <(command) makes it."""
+        server = self.capture()
+        inner, outer = os.pipe()
+        os.write(outer, MESSAGE)
+        os.close(outer)
+        run = self.run_as("smtp", "-s", f"127.0.0.1:{server.port}", "-f", "a@x.test", "-r", "b@x.test", f"/dev/fd/{inner}",
+                          pass_fds=[inner])
+        os.close(inner)
+        self.assertEqual(run.returncode, 0)
+        self.assertEqual(server.message(), b"Subject: s\r\n\r\nhi\r\n")
+
+    def test_a_file_of_proc_has_no_size_and_is_read_all_the_same(self):
+        server = self.capture()
+        run = self.run_as("smtp", "-s", f"127.0.0.1:{server.port}", "-f", "a@x.test", "-r", "b@x.test", "/proc/version")
+        self.assertEqual(run.returncode, 0)
+        self.assertEqual(server.message(), Path("/proc/version").read_bytes().replace(b"\n", b"\r\n"))
+
     def test_the_writer_gets_no_broken_pipe(self):
         """An error that comes after the command line was read waits for the end of the input."""
         self.configure(1)
