@@ -392,6 +392,10 @@ int sendmail(std::vector<std::string> args, char** argv, const base::System& sys
     return 0;
   }
   if (const auto mode = check_mode(*options); !mode) return fail(mode.error());
+  const std::string name = options->last("-F").value_or("");
+  if (std::any_of(name.begin(), name.end(), base::is_control)) {
+    return fail(usage("-F " + base::quote(name) + ": control characters are not allowed"));
+  }
   const bool terminal = ::isatty(STDIN_FILENO) == 1;
   if (terminal && options->operands().empty() && !options->has("-t")) {
     return fail({Error::Kind::usage, "there are no recipients", "sendmail [options] recipient ... < message"});

@@ -1,5 +1,7 @@
 #include "app/server.h"
 
+#include <arpa/inet.h>
+
 #include <algorithm>
 
 #include "base/text.h"
@@ -15,6 +17,12 @@ bool only(std::string_view text, std::string_view marks, bool any_script = false
   return !text.empty() && std::all_of(text.begin(), text.end(), [&](char c) {
     return base::is_alnum(c) || marks.find(c) != std::string_view::npos || (any_script && !base::is_ascii(c));
   });
+}
+
+// An address, perhaps with its zone ("fe80::1%eth0").
+bool is_ipv6(const std::string& text) {
+  in6_addr address{};
+  return only(text, ":.%-_") && ::inet_pton(AF_INET6, text.substr(0, text.find('%')).c_str(), &address) == 1;
 }
 
 }  // namespace
@@ -46,7 +54,7 @@ Result<Server> parse_server(std::string_view text) {
       return refused(text, "an address in brackets is written [2001:db8::1] or [2001:db8::1]:25");
     }
     server.host = rest.substr(1, end - 1);
-    if (!only(server.host, ":.%")) return refused(text, "there is no IPv6 address in the brackets");
+    if (!is_ipv6(server.host)) return refused(text, "there is no IPv6 address in the brackets");
     has_port = !after.empty();
     port = has_port ? after.substr(1) : "";
   } else {

@@ -134,12 +134,13 @@ Result<Aliases> Aliases::parse(std::string_view text, const std::string& path) {
   };
   for (const Line& line : logical_lines(text)) {
     const std::size_t colon = colon_of(line.text);
-    const std::string name = base::lower(unquoted(std::string_view(line.text).substr(0, colon)));
-    if (colon == std::string::npos || name.empty()) {
+    // In the form that an address has its local part in, which is what it is compared with.
+    const auto name = mail::Address::make(unquoted(std::string_view(line.text).substr(0, colon)), "");
+    if (colon == std::string::npos || !name) {
       fault(line, "is no alias; an alias is written \"name: address, ...\"");
       continue;
     }
-    Target& target = aliases.targets_[name];
+    Target& target = aliases.targets_[base::lower(name->local())];
     for (const std::string& element : elements(std::string_view(line.text).substr(colon + 1))) {
       const std::string bare = unquoted(element);
       if (is_delivery(bare)) {
@@ -161,7 +162,11 @@ Result<Aliases> Aliases::parse(std::string_view text, const std::string& path) {
 Aliases::Expansion Aliases::expand(const mail::Mailbox& mailbox, const std::vector<std::string>& local_domains) const {
   Walk walk(*this, local_domains);
   walk.visit(mailbox);
-  return walk.take();
+  Expansion expansion = walk.take();
+  if (expansion.addresses.empty() && expansion.warnings.empty()) {
+    expansion.warnings.push_back("alias " + mailbox.address.local() + ": it names nobody");
+  }
+  return expansion;
 }
 
 }  // namespace pillarbox::config

@@ -12,6 +12,7 @@
 #include <libconfig.h++>
 #include <memory>
 #include <numeric>
+#include <set>
 #include <string_view>
 #include <system_error>
 
@@ -141,7 +142,9 @@ class Reader {
   }
 
   [[nodiscard]] const std::vector<std::string>& faults() const { return faults_; }
-  [[nodiscard]] bool has_password() const { return has_password_; }
+  // Where settings came from besides the main file, and those of them (the main file too) that hold a password.
+  [[nodiscard]] const std::set<std::string>& included() const { return included_; }
+  [[nodiscard]] const std::set<std::string>& with_password() const { return with_password_; }
 
  private:
   // What a key of a group does with its value.
@@ -157,6 +160,7 @@ class Reader {
     for (int i = 0; i < group.getLength(); ++i) {
       const Setting& setting = group[i];
       const std::string name = setting.getName();
+      if (setting.getSourceFile()) included_.insert(setting.getSourceFile());
       const auto key = std::find_if(keys.begin(), keys.end(), [&](const Key<T>& k) { return k.name == name; });
       if (key == keys.end()) {
         unknown(setting, name, keys);
@@ -257,7 +261,7 @@ class Reader {
             std::string text;
             Complaint trouble = take(v, text);
             a.password = base::Secret(std::move(text));
-            r.has_password_ = true;
+            r.with_password_.insert(v.getSourceFile() ? v.getSourceFile() : r.path_);
             return trouble;
           }},
          {"password_file", [](Reader&, Auth& a, const Setting& v) { return take(v, a.password_file); }},
@@ -312,7 +316,8 @@ class Reader {
   std::string path_;
   Settings& settings_;
   std::vector<std::string> faults_;
-  bool has_password_ = false;
+  std::set<std::string> included_;
+  std::set<std::string> with_password_;
 };
 
 Error faulty(const std::string& text, std::string hint = {}) {
@@ -331,10 +336,15 @@ Result<void> check_owner(const std::string& path, const struct stat& status) {
   return {};
 }
 
+Result<void> check_password(const Reader& reader, const std::string& path, const struct stat& status) {
+  if (!reader.with_password().contains(path) || (status.st_mode & 077U) == 0) return {};
+  return faulty(path + ": holds a password and can be read by others", "chmod 600 " + path);
+}
+
 // The file's folder, which libconfig's @include is relative to.
 std::string folder_of(const std::string& path) {
   const std::size_t slash = path.rfind('/');
-  return slash == std::string::npos ? "." : path.substr(0, slash + 1);
+  return slash == std::string::npos ? "./" : path.substr(0, slash + 1);
 }
 
 struct Read {
@@ -367,9 +377,14 @@ Result<Read> read_file(const std::string& path, Settings& settings) {
   std::string all;
   for (const std::string& fault : reader.faults()) all += (all.empty() ? "" : "\n") + fault;
   if (!all.empty()) return faulty(all);
-  if (reader.has_password() && (status.st_mode & 077U)) {
-    return faulty(path + ": holds a password and can be read by others", "chmod 600 " + path);
+  for (const std::string& name : reader.included()) {
+    struct stat included {};
+    const std::string where = name.starts_with('/') ? name : folder_of(path) + name;
+    if (::stat(where.c_str(), &included) != 0) return faulty(name + ": can't be read");
+    if (const auto trusted = check_owner(name, included); !trusted) return trusted.error();
+    if (const auto kept = check_password(reader, name, included); !kept) return kept.error();
   }
+  if (const auto kept = check_password(reader, path, status); !kept) return kept.error();
   return Read{true};
 }
 
@@ -397,12 +412,19 @@ Result<Loaded> load(const Places& places, const base::System& system) {
   }
   std::vector<std::string> paths = {places.system};
   if (auto user = user_file(system)) paths.push_back(*std::move(user));
+  std::optional<Error> faults;
   for (const std::string& path : paths) {
     const auto read = read_file(path, loaded.settings);
-    if (!read) return read.error();
     loaded.searched.push_back(path);
-    if (read->exists) loaded.files.push_back(path);
+    if (!read && faults) {
+      faults->text += "\n" + read.error().text;
+    } else if (!read) {
+      faults = read.error();
+    } else if (read->exists) {
+      loaded.files.push_back(path);
+    }
   }
+  if (faults) return *std::move(faults);
   return loaded;
 }
 

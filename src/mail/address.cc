@@ -360,7 +360,9 @@ Result<Address> Address::make(std::string_view local, std::string_view domain) {
   if (!domain.empty() && !is_literal(ascii) && !is_host_name(ascii)) {
     return refused(whole, "the domain is not a valid name");
   }
-  return Address(is_dot_string(local) ? std::string(local) : quoted(local), std::move(ascii));
+  Address address(is_dot_string(local) ? std::string(local) : quoted(local), std::move(ascii));
+  if (address.text().size() > longest) return refused(whole, "longer than 320 bytes");
+  return address;
 }
 
 Result<Address> Address::parse(std::string_view text) {
@@ -387,7 +389,9 @@ Result<Address> Address::qualified(std::string_view domain) const {
   // Quoting is done already, and a domain does not change it.
   auto with_domain = make("x", domain);
   if (!with_domain) return with_domain.error();
-  return Address(local_, with_domain->domain_);
+  Address address(local_, with_domain->domain_);
+  if (address.text().size() > longest) return refused(address.text(), "longer than 320 bytes");
+  return address;
 }
 
 bool Address::same_mailbox(const Address& other) const {
@@ -400,7 +404,10 @@ Result<std::vector<Mailbox>> parse_list(std::string_view text) {
   return ListParser(text, *std::move(tokens)).all();
 }
 
-std::string phrase(std::string_view display_name) {
+std::string phrase(std::string_view text) {
+  // The environment and the password file hold what they like; a header line holds no control characters.
+  std::string display_name(text);
+  std::replace_if(display_name.begin(), display_name.end(), is_control, ' ');
   if (!base::is_ascii(display_name)) return encoded_words(display_name);
   const bool atoms = !display_name.empty() && std::all_of(display_name.begin(), display_name.end(),
                                                           [](char c) { return is_atext(c) || c == ' '; });

@@ -56,7 +56,7 @@ struct Mailbox {
 Result<std::vector<Mailbox>> parse_list(std::string_view text);
 
 // The display name as a header has it: as it is, or as a quoted string, or in encoded words (RFC 2047) if it is not
-// ASCII.
+// ASCII. Control characters in it become blanks.
 std::string phrase(std::string_view display_name);
 
 }  // namespace pillarbox::mail

@@ -23,11 +23,11 @@ bool is_ftext(char c) {
 Line classify(std::string_view line, bool complete, bool first) {
   const std::size_t end = line.find_first_not_of('\r');
   if (end == std::string_view::npos) return complete ? Line::empty : Line::unknown;
-  if (line[0] == '\r') return Line::body;
-  if (base::is_blank(line[0])) return first ? Line::body : Line::folding;
+  // A CR that no LF follows is a blank here, as it is to the normaliser.
+  if (base::is_blank(line[0]) || line[0] == '\r') return first ? Line::body : Line::folding;
   const auto name_end = static_cast<std::size_t>(
       std::find_if_not(line.begin(), line.end(), [](char c) { return is_ftext(c); }) - line.begin());
-  const std::size_t colon = line.find_first_not_of(" \t", name_end);
+  const std::size_t colon = line.find_first_not_of(" \t\r", name_end);
   if (name_end > longest_name) return Line::body;
   if (colon == std::string_view::npos) return complete ? Line::body : Line::unknown;
   if (line[colon] == ':' && name_end > 0) return Line::field;
@@ -46,7 +46,7 @@ class Scanner {
       const bool complete = end != std::string::npos || ended_;
       const std::string_view line = std::string_view(buffer_).substr(at_, complete ? end - at_ : std::string::npos);
       if (line.empty() && end == std::string::npos && ended_) return finish(at_);
-      const Line kind = classify(line, complete, out_.header.fields.empty());
+      const Line kind = classify(visible_part(line), complete, out_.header.fields.empty());
       if (kind == Line::body) return finish(at_);
       if (kind == Line::empty) return finish(end == std::string::npos ? buffer_.size() : end + 1);
       if (!complete) {
@@ -59,6 +59,14 @@ class Scanner {
   }
 
  private:
+  // The line as it will be: a NUL that is dropped must not hide what a field is.
+  std::string_view visible_part(std::string_view line) {
+    if (nul_ != Normaliser::Nul::drop || line.find('\0') == std::string_view::npos) return line;
+    without_nuls_ = line;
+    std::erase(without_nuls_, '\0');
+    return without_nuls_;
+  }
+
   Result<void> fill() {
     if (buffer_.size() - at_ + kept_ > largest_block) {
       return Error{Error::Kind::data, "the header is larger than 16 MiB"};
@@ -100,7 +108,8 @@ class Scanner {
   std::unique_ptr<base::Source> source_;
   Normaliser::Nul nul_;
   HeaderAndBody out_;
-  std::string buffer_;    // what was read and is not taken yet, from at_ on
+  std::string buffer_;  // what was read and is not taken yet, from at_ on
+  std::string without_nuls_;
   std::size_t at_ = 0;    // where the line at hand begins
   std::size_t kept_ = 0;  // bytes of the fields so far
   bool ended_ = false;

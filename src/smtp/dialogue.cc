@@ -132,7 +132,9 @@ Dialogue::Next Dialogue::reply_line(std::string_view line) {
   const std::string safe = masked(line);
   view_.reply_line(safe);
   heard_ = true;
-  switch (reader_.add(line)) {
+  // In a list of extensions a secret may be a word like "SIZE" and must be left; there is nothing to echo yet.
+  const bool extensions = awaited() == Phase::ehlo && line.starts_with('2');
+  switch (reader_.add(extensions ? line : std::string_view(safe))) {
     case ReplyReader::State::incomplete:
       return Next::go_on;
     case ReplyReader::State::complete:
@@ -153,12 +155,7 @@ Dialogue::Next Dialogue::break_off(std::string text) {
   return Next::stop;
 }
 
-Dialogue::Next Dialogue::judge(Reply reply) {
-  // In a list of extensions a secret may be a word like "SIZE" and must be left; there is nothing to echo yet.
-  const bool extensions = awaited() == Phase::ehlo && reply.positive();
-  if (!extensions) {
-    for (std::string& line : reply.lines) line = masked(line);
-  }
+Dialogue::Next Dialogue::judge(const Reply& reply) {
   if (awaited_.empty()) return judge_unasked(reply);
   const Phase phase = awaited_.front();
   awaited_.pop_front();
@@ -258,13 +255,20 @@ Dialogue::Next Dialogue::judge_login(const Reply& reply) {
 
 // The session stands; does it suit the message at hand?
 Dialogue::Next Dialogue::before_mail() {
+  auto failure = misfit(size_);
+  if (!failure) return Next::go_on;
+  fail(*std::move(failure));
+  return Next::stop;
+}
+
+std::optional<Failure> Dialogue::misfit(std::optional<std::uint64_t> size) const {
   const auto limit = connection_.offers("SIZE");
   const auto most = limit ? base::number(*limit) : std::nullopt;
-  if (!size_ || !most || *most == 0 || *size_ <= *most) return Next::go_on;
-  fail({.cause = Failure::Cause::too_large,
-        .phase = Phase::mail,
-        .text = "the message has " + std::to_string(*size_) + " bytes, the server takes " + std::to_string(*most)});
-  return Next::stop;
+  if (!size || !most || *most == 0 || *size <= *most) return std::nullopt;
+  return Failure{
+      .cause = Failure::Cause::too_large,
+      .phase = Phase::mail,
+      .text = "the message has " + std::to_string(*size) + " bytes, the server takes " + std::to_string(*most)};
 }
 
 Dialogue::Next Dialogue::judge_transaction(Phase phase, const Reply& reply) {

@@ -99,9 +99,11 @@ class Dialogue {
   [[nodiscard]] const std::vector<Recipient>& recipients() const { return recipients_; }
   [[nodiscard]] const std::optional<Reply>& accepted() const { return accepted_; }  // the dot's 2xx
   [[nodiscard]] bool heard_in_transaction() const { return heard_; }
+  // Why a message of that size need not be offered on the connection that stands.
+  [[nodiscard]] std::optional<Failure> misfit(std::optional<std::uint64_t> size) const;
 
  private:
-  Next judge(Reply reply);
+  Next judge(const Reply& reply);
   Next judge_unasked(const Reply& reply);
   Next judge_hello(const Reply& reply);
   Next judge_login(const Reply& reply);

@@ -40,6 +40,9 @@ Outcome send_by_engine(Session& session, Transaction transaction) {
   Dialogue& dialogue = session.dialogue();
   for (bool again = true; again;) {
     const bool reused = session.connected();
+    if (const auto failure = reused ? dialogue.misfit(message.known_size()) : std::nullopt) {
+      return untried(envelope.recipients().size(), judge(*failure));
+    }
     dialogue.begin_transaction(envelope.recipients().size(), message.known_size());
     session.run(&message, last);
     // The server may have closed an idle connection at the moment of our MAIL: nothing has happened then.

@@ -95,7 +95,7 @@ TEST(AServer, IsNothingElse) {
   }
 }
 
-TEST(AServer, DISABLED_HasAnIpv6AddressInItsBrackets) {
+TEST(AServer, HasAnIpv6AddressInItsBrackets) {
   for (const char* text : {"[h]", "[mail.example.com]", "[192.0.2.1]", "[1]"}) {
     EXPECT_TRUE(fails_as(parse_server(text), usage)) << text;
   }

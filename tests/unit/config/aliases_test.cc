@@ -66,7 +66,7 @@ TEST(Aliases, EndALoopWhereItComesRound) {
 }
 
 // An expansion that is empty and says nothing would lose the mail in silence.
-TEST(Aliases, DISABLED_SayWhereALoopLeavesNobody) {
+TEST(Aliases, SayWhereALoopLeavesNobody) {
   EXPECT_TRUE(contains(expanded("a: b\nb: a", "a"), "!"));
   EXPECT_TRUE(contains(expanded("a:", "a"), "!")) << "an alias for nobody";
 }
@@ -98,7 +98,7 @@ TEST(Aliases, MayBeQuoted) {
   EXPECT_EQ(expanded("root: \"a b\"@c.d, \"x,y\"@z.z", "root"), "\"a b\"@c.d \"x,y\"@z.z");
 }
 
-TEST(Aliases, DISABLED_MayHaveABlankOrAColonInAQuotedName) {
+TEST(Aliases, MayHaveABlankOrAColonInAQuotedName) {
   EXPECT_EQ(expanded("\"joe user\": a@b.c", "\"joe user\""), "a@b.c");
   EXPECT_EQ(expanded("\"joe:user\": a@b.c", "\"joe:user\""), "a@b.c");
 }

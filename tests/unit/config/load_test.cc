@@ -294,12 +294,12 @@ TEST_F(Configuration, TellsOfAnIncludedFileThatIsMissing) {
   EXPECT_TRUE(faults("@include \"missing.conf\"\n").starts_with("pillarbox.conf:1: "));
 }
 
-TEST_F(Configuration, DISABLED_TakesNoIncludedFileFromOthersHands) {
+TEST_F(Configuration, TakesNoIncludedFileFromOthersHands) {
   folder.write("part.conf", "accounts = ( { name = \"a\"; host = \"evil\"; } );\n", 0666);
   EXPECT_TRUE(fails_as(load_text("@include \"part.conf\"\n"), config_error));
 }
 
-TEST_F(Configuration, DISABLED_WithAPasswordInAnIncludedFileIsForItsOwnerOnly) {
+TEST_F(Configuration, WithAPasswordInAnIncludedFileIsForItsOwnerOnly) {
   folder.write("part.conf",
                "accounts = ( { name = \"a\"; host = \"h\"; auth = { user = \"u\"; password = \"hunter2\"; }; } );\n",
                0644);
@@ -367,7 +367,7 @@ TEST_F(ConfigurationPlaces, NeedNoHome) {
   EXPECT_EQ(loaded->settings.log.file, "/h");
 }
 
-TEST_F(ConfigurationPlaces, DISABLED_TellTheFaultsOfBothFiles) {
+TEST_F(ConfigurationPlaces, TellTheFaultsOfBothFiles) {
   folder.write("system.conf", "log = 1;");
   folder.write("xdg/pillarbox/pillarbox.conf", "queue = 1;");
   const auto loaded = load(places, system);

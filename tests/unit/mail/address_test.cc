@@ -302,7 +302,7 @@ TEST(Address, StaysShortWhenItsErrorNamesIt) {
 }
 
 // What the class promises holds for what goes out, quoting and A-labels included.
-TEST(Address, DISABLED_IsAtMost320BytesLongAsItGoesOut) {
+TEST(Address, IsAtMost320BytesLongAsItGoesOut) {
   for (const std::string& local : {std::string(200, '"'), std::string(316, ' '), std::string(200, '\\')}) {
     const auto address = Address::make(local, "b.c");
     if (address) {
@@ -395,7 +395,7 @@ TEST(Address, GetsADomainOnlyIfItHasNone) {
   EXPECT_TRUE(fails_as(address("root").qualified("b c"), data));
 }
 
-TEST(Address, DISABLED_StaysWithinItsLengthWhenItGetsADomain) {
+TEST(Address, StaysWithinItsLengthWhenItGetsADomain) {
   std::string domain;
   for (int i = 0; i < 40; ++i) domain += "label.";
   const auto whole = address(std::string(300, 'a')).qualified(domain + "example");
@@ -476,7 +476,7 @@ TEST(Phrase, ReadsBackAsTheDisplayName) {
   }
 }
 
-TEST(Phrase, DISABLED_LetsNoLineEndIntoTheHeader) {
+TEST(Phrase, LetsNoLineEndIntoTheHeader) {
   for (const std::string& name : {std::string("a\r\nBcc: x@y.z"), std::string("a\nb"), std::string("a\rb"), "a\0b"s}) {
     EXPECT_EQ(phrase(name).find_first_of("\r\n\0"sv), std::string::npos) << base::escape(phrase(name));
   }
