@@ -91,7 +91,7 @@ void Console::result(const std::string& file, const mail::Envelope& envelope, co
   rest_.clear();
   for (std::size_t i = 0; i < outcome.recipients.size(); ++i) {
     const smtp::Verdict& verdict = outcome.recipients[i];
-    if (verdict.fate == smtp::Fate::accepted || outcome.failure || !verdict.reply) continue;
+    if (!outcome.refused_alone(i)) continue;
     Event line("reject");
     line.text("file", file).text("recipient", envelope.recipients()[i].path());
     add_failure(line, verdict);
@@ -110,8 +110,8 @@ void Console::result(const std::string& file, const mail::Envelope& envelope, co
     line.number("size", static_cast<std::int64_t>(outcome.size));
     if (outcome.accepted) {
       line.number("status", outcome.accepted->code).text("reply", outcome.accepted->text());
-    } else if (worst) {
-      add_failure(line, *worst);
+    } else if (outcome.failure || worst) {
+      add_failure(line, outcome.failure ? *outcome.failure : *worst);
     }
     line.seconds("time", seconds);
     event(line);

@@ -47,7 +47,8 @@ std::optional<std::string> write_log(const config::Log& log, const Event& event,
     ::closelog();
   }
   if (log.file.empty()) return std::nullopt;
-  const base::UniqueFd fd(::open(log.file.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600));
+  const base::UniqueFd fd(
+      ::open(log.file.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600));
   // JSON lines carry the time inside.
   const std::string out = (log.json ? "" : base::iso8601_utc(clock.now()) + " ") + line + "\n";
   if (fd && ::write(fd.get(), out.data(), out.size()) == static_cast<ssize_t>(out.size())) return std::nullopt;

@@ -212,7 +212,9 @@ class Submit {
     if (!recipients) return recipients.error();
     auto envelope = mail::Envelope::make(*std::move(sender), *recipients);
     if (!envelope) return envelope.error();
-    const std::string id = complete(read->header, envelope->sender());
+    const auto own = own_address();
+    if (!own) return own.error();
+    const std::string id = complete(read->header, envelope->sender().address().value_or(*own));
     auto body = base::spool(*read->body, spool_directory(settings_, system_));
     if (!body) return body.error();
     mail::Message message(read->header.text(), *std::move(body),
@@ -263,13 +265,11 @@ class Submit {
   }
 
   // What must not leave goes, what is missing comes. Returns the Message-ID.
-  std::string complete(mail::Header& header, const mail::ReversePath& sender) const {
+  std::string complete(mail::Header& header, const mail::Address& author) const {
     header.remove("Return-Path");
     header.remove("Content-Length");
     mail::remove_bcc(header);
     mail::qualify(header, domain());
-    const auto own = own_address();
-    const mail::Address author = sender.address() ? *sender.address() : *own;
     // Everybody's localhost is the same.
     const bool own_domain = !author.domain().empty() && !base::iequals(author.domain(), "localhost");
     const std::string id_domain = own_domain ? author.domain() : domain();
@@ -320,15 +320,12 @@ class Submit {
 
   // Who did not get it, and why.
   static void report(const mail::Envelope& envelope, const smtp::Outcome& outcome) {
-    if (outcome.failure) {
-      complain(program, outcome.failure->text);
-      return;
-    }
     for (std::size_t i = 0; i < outcome.recipients.size(); ++i) {
-      const smtp::Verdict& verdict = outcome.recipients[i];
-      if (verdict.fate != smtp::Fate::accepted)
-        complain(program, envelope.recipients()[i].text() + ": " + verdict.text);
+      if (outcome.refused_alone(i)) {
+        complain(program, envelope.recipients()[i].text() + ": " + outcome.recipients[i].text);
+      }
     }
+    if (outcome.failure) complain(program, outcome.failure->text);
   }
 
   void log(const Submission& submission, const smtp::Outcome& outcome, int code, double seconds) const {

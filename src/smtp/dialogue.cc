@@ -93,6 +93,7 @@ void Dialogue::connecting(std::string server) {
   awaited_.clear();
   reader_.take();
   ready_ = false;
+  over_ = false;
 }
 
 void Dialogue::connected(std::string address, int port, bool loopback) {
@@ -132,6 +133,13 @@ Dialogue::Next Dialogue::reply_line(std::string_view line) {
   const std::string safe = masked(line);
   view_.reply_line(safe);
   heard_ = true;
+  if (over_) return Next::stop;  // shown, but no longer an answer to anything
+  const Next next = read_reply(line, safe);
+  over_ = next == Next::stop;
+  return next;
+}
+
+Dialogue::Next Dialogue::read_reply(std::string_view line, const std::string& safe) {
   // In a list of extensions a secret may be a word like "SIZE" and must be left; there is nothing to echo yet.
   const bool extensions = awaited() == Phase::ehlo && line.starts_with('2');
   switch (reader_.add(extensions ? line : std::string_view(safe))) {
@@ -203,12 +211,9 @@ Dialogue::Next Dialogue::judge_hello(const Reply& reply) {
   if (reply.positive()) {
     connection_.extensions.clear();
     if (phase_ == Phase::helo) return before_mail();
-    for (std::size_t i = 1; i < reply.lines.size(); ++i) {
-      const std::string_view line = base::trim(reply.lines[i]);
-      if (!line.empty()) connection_.extensions.emplace_back(line);
-    }
+    read_extensions(reply);
     const bool encrypt = terms_.tls_wanted && !connection_.tls;
-    if (encrypt && connection_.offers("STARTTLS")) return Next::go_on;
+    if (encrypt && starttls_) return Next::go_on;
     if (encrypt && terms_.tls_required) {
       fail({.cause = Failure::Cause::tls_not_offered, .phase = Phase::starttls});
       return Next::stop;
@@ -220,20 +225,29 @@ Dialogue::Next Dialogue::judge_hello(const Reply& reply) {
   return unknown && !needs_ehlo ? Next::go_on : refuse(phase_, reply, Next::stop);
 }
 
+// STARTTLS and AUTH count only as libcurl reads them, for it acts by its own reading: in capitals, at the line's very
+// beginning, AUTH with a blank behind it. Whatever else a server writes is not offered.
+void Dialogue::read_extensions(const Reply& reply) {
+  starttls_ = false;
+  offered_mechanisms_.clear();
+  for (std::size_t i = 0; i < reply.lines.size(); ++i) {
+    const std::string_view line = reply.lines[i];
+    if (i > 0 && !base::trim(line).empty()) connection_.extensions.emplace_back(base::trim(line));
+    starttls_ = starttls_ || line.starts_with("STARTTLS");
+    if (!line.starts_with("AUTH ")) continue;
+    for (const std::string_view word : base::split(line.substr(5), ' '))
+      offered_mechanisms_.emplace_back(base::trim(word));
+  }
+}
+
 // The last look before credentials leave.
 Dialogue::Next Dialogue::before_login() {
   if (!terms_.login) return before_mail();
-  const auto offered = connection_.offers("AUTH");
-  std::string known;
-  if (offered) {
-    for (const std::string_view mechanism : base::split(*offered, ' ')) {
-      if (std::find(terms_.mechanisms.begin(), terms_.mechanisms.end(), base::upper(mechanism)) !=
-          terms_.mechanisms.end()) {
-        known = mechanism;
-      }
-    }
-  }
-  if (known.empty()) {
+  const bool known = std::any_of(terms_.mechanisms.begin(), terms_.mechanisms.end(), [&](const std::string& wanted) {
+    return std::find(offered_mechanisms_.begin(), offered_mechanisms_.end(), wanted) != offered_mechanisms_.end();
+  });
+  if (!known) {
+    const auto offered = connection_.offers("AUTH");
     const std::string text =
         offered ? "AUTH is offered with " + base::quote(masked(*offered)) + " only" : "AUTH is not offered";
     fail({.cause = Failure::Cause::auth_not_offered, .phase = Phase::auth, .text = text});
@@ -274,6 +288,10 @@ std::optional<Failure> Dialogue::misfit(std::optional<std::uint64_t> size) const
 Dialogue::Next Dialogue::judge_transaction(Phase phase, const Reply& reply) {
   if (phase == Phase::rcpt && answered_ < recipients_.size()) recipients_[answered_++].reply = reply;
   if (reply.code == 421) return refuse(phase, reply, Next::stop);
+  if (terms_.login && connection_.auth.empty()) {  // whatever libcurl made of the extensions
+    fail({.cause = Failure::Cause::auth_not_offered, .phase = Phase::auth, .text = "the server has not confirmed it"});
+    return Next::stop;
+  }
   const bool known = reply.positive() || reply.transient() || reply.permanent();
   switch (phase) {
     case Phase::rcpt:
@@ -281,7 +299,7 @@ Dialogue::Next Dialogue::judge_transaction(Phase phase, const Reply& reply) {
     case Phase::data:
       return reply.code == 354 ? Next::go_on : refuse(phase, reply, Next::go_on);
     case Phase::dot:
-      if (reply.positive()) {
+      if (reply.positive() && !failure_) {
         accepted_ = reply;
         return Next::go_on;
       }

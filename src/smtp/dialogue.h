@@ -103,11 +103,13 @@ class Dialogue {
   [[nodiscard]] std::optional<Failure> misfit(std::optional<std::uint64_t> size) const;
 
  private:
+  Next read_reply(std::string_view line, const std::string& safe);
   Next judge(const Reply& reply);
   Next judge_unasked(const Reply& reply);
   Next judge_hello(const Reply& reply);
   Next judge_login(const Reply& reply);
   Next judge_transaction(Phase phase, const Reply& reply);
+  void read_extensions(const Reply& reply);
   Next before_login();
   Next before_mail();
   Next break_off(std::string text);
@@ -122,6 +124,9 @@ class Dialogue {
   std::deque<Phase> awaited_;  // the commands whose replies are still to come
   ReplyReader reader_;
   bool ready_ = false;
+  bool over_ = false;      // this connection was given up; what still comes on it means nothing
+  bool starttls_ = false;  // offered, as libcurl reads it
+  std::vector<std::string> offered_mechanisms_;
   std::string mechanism_;  // of the AUTH exchange at hand
   int challenges_ = 0;
   std::vector<base::Secret> concealed_;

@@ -116,6 +116,11 @@ std::size_t Outcome::accepted_count() const {
       std::count_if(recipients.begin(), recipients.end(), [](const Verdict& v) { return v.fate == Fate::accepted; }));
 }
 
+bool Outcome::refused_alone(std::size_t i) const {
+  const Verdict& verdict = recipients[i];
+  return verdict.fate != Fate::accepted && verdict.reply && !(failure && failure->text == verdict.text);
+}
+
 const Verdict* Outcome::worst() const {
   const Verdict* later = nullptr;
   for (const Verdict& verdict : recipients) {

@@ -37,6 +37,8 @@ struct Outcome {
   std::uint64_t size = 0;           // of the message, as far as it was sent
 
   [[nodiscard]] std::size_t accepted_count() const;
+  // Recipient i was refused by itself, and not with the whole message.
+  [[nodiscard]] bool refused_alone(std::size_t i) const;
   // The first that failed for good, else the first that may work later, else nothing: all is well.
   [[nodiscard]] const Verdict* worst() const;
 };

@@ -41,6 +41,11 @@ long version_of(TlsVersion version) {
   return CURL_SSLVERSION_TLSv1_2;
 }
 
+// The outcome is known by then.
+bool parting(Phase phase) {
+  return phase == Phase::rset || phase == Phase::quit;
+}
+
 bool certificate_trouble(CURLcode code) {
   return code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_PINNEDPUBKEYNOTMATCH ||
          code == CURLE_SSL_ISSUER_ERROR || code == CURLE_SSL_INVALIDCERTSTATUS;
@@ -82,7 +87,8 @@ Session::Session(Endpoint endpoint, View& view)
 
 Session::~Session() {
   drop_connections();
-  easy_.reset();  // before the multi handle, which holds the connections and would wait for their QUIT
+  easy_.reset();
+  multi_.reset();  // closes the connections, which on_close() hears of
 }
 
 // A connection that is past use: libcurl, which still has it, can write nothing into it any more, and does not wait.
@@ -250,6 +256,9 @@ base::Instant Session::deadline() const {
     case Phase::body:
     case Phase::dot:
       return progress_ + times.data;
+    case Phase::rset:
+    case Phase::quit:
+      return progress_ + times.quit;
     default:
       return progress_ + times.reply;
   }
@@ -284,6 +293,7 @@ void Session::explain(CURLcode code) {
       return failed(Failure::Cause::auth_not_offered);
     case CURLE_WEIRD_SERVER_REPLY:
       return failed(Failure::Cause::protocol);
+    case CURLE_URL_MALFORMAT:
     case CURLE_SSL_CACERT_BADFILE:
     case CURLE_SSL_CIPHER:
     case CURLE_SSL_CERTPROBLEM:
@@ -423,11 +433,13 @@ std::size_t Session::hear(std::string_view line) {
   notice_connection();
   notice_tls();
   heard_ += line.size();
-  if (broken() || dialogue_.reply_line(line) == Dialogue::Next::stop) return stop_header;
+  if (broken() || dialogue_.reply_line(line) == Dialogue::Next::stop) {
+    drop_connections();  // after the dot libcurl would say QUIT all the same
+    return stop_header;
+  }
   if (!dialogue_.settled()) return line.size();
   if (dialogue_.failure() || dialogue_.accepted()) {
     // libcurl says QUIT now, unless the server has hung up already.
-    limit_replies(endpoint_.timeouts.quit);
     return waiting(socket()) == Waiting::end ? stop_header : line.size();
   }
   return unread() ? stop_header : line.size();
@@ -439,6 +451,7 @@ void Session::overhear(curl_infotype type, std::string_view text) {
     while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.remove_suffix(1);
     progress();
     dialogue_.command(text);
+    if (parting(dialogue_.phase())) limit_replies(endpoint_.timeouts.quit);
   } else if (type == CURLINFO_DATA_OUT) {
     progress();
     dialogue_.body(text);

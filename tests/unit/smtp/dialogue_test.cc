@@ -266,12 +266,54 @@ TEST(Login, NotOfferedStopsBeforeMail) {
   }
 }
 
-TEST(Login, IsOfferedInAnyCaseAndTheOldWay) {
-  for (const char* offer : {"S: 250 auth plain", "S: 250 AUTH=LOGIN", "S: 250 AUTH GSSAPI Login"}) {
+// libcurl skips the login where it does not see AUTH, and then mail would leave without it.
+TEST(Login, IsOfferedOnlyInTheFormThatLibcurlReads) {
+  for (const char* offer :
+       {"S: 250 auth plain", "S: 250 AUTH=LOGIN", "S: 250  AUTH PLAIN", "S: 250 AUTH GSSAPI Login"}) {
     Play play(clear_login_terms());
     play.go({"S: 220 mx", "C: EHLO me", "S: 250-mx", offer});
-    EXPECT_FALSE(play.stopped()) << offer;
+    EXPECT_TRUE(play.stopped()) << offer;
+    EXPECT_TRUE(failed(play, Cause::auth_not_offered, Phase::auth));
   }
+}
+
+TEST(Login, MayBeOfferedInSeveralLines) {
+  Play play(clear_login_terms());
+  play.go({"S: 220 mx", "C: EHLO me", "S: 250-mx", "S: 250-AUTH GSSAPI", "S: 250 AUTH LOGIN"});
+  EXPECT_FALSE(play.stopped());
+}
+
+TEST(Login, LeftOutByLibcurlSendsNoMail) {
+  Play play(clear_login_terms());
+  play.go(logging_in).go({"C: MAIL FROM:<a@b.c>", "S: 250 ok"});
+  EXPECT_TRUE(play.stopped());
+  EXPECT_TRUE(failed(play, Cause::auth_not_offered, Phase::auth));
+}
+
+// libcurl would go on in the clear where it does not see STARTTLS.
+TEST(Starttls, OfferedInAnotherFormIsNoReasonToSendThePassword) {
+  for (const char* offer : {"S: 250-starttls", "S: 250- STARTTLS"}) {
+    Terms terms = login_terms();
+    terms.tls_required = false;
+    Play play(terms);
+    play.go({"S: 220 mx", "C: EHLO me", "S: 250-mx", offer, "S: 250 AUTH PLAIN"});
+    EXPECT_TRUE(play.stopped());
+    EXPECT_TRUE(failed(play, Cause::cleartext, Phase::auth));
+  }
+}
+
+// QUIT's 221 came next, and was taken for the answer to the dot.
+TEST(Transaction, TakesNothingForAnAnswerAfterItWasGivenUp) {
+  Play play;
+  play.go({"S: 220 mx", "C: EHLO me", "S: 250 mx", "C: MAIL FROM:<a@b.c>", "S: 250 ok", "C: RCPT TO:<d@e.f>",
+           "S: 250 ok", "C: DATA", "S: 354 go"});
+  play.dialogue.body("x\r\n");
+  play.dialogue.body_ended();
+  play.go({"S: ok"});
+  play.dialogue.command("QUIT");
+  EXPECT_EQ(play.dialogue.reply_line("221 bye"), Dialogue::Next::stop);
+  EXPECT_FALSE(play.dialogue.accepted());
+  EXPECT_EQ(play.failure()->cause, Cause::protocol);
 }
 
 TEST(Login, CrossesNoOpenConnection) {
