@@ -177,6 +177,16 @@ class Reader {
     tls.verify = options_.has("verify");
     if (tls.verify && tls.mode == smtp::TlsMode::none)
       return usage("-V has nothing to verify without -T, -M or smtps://");
+    for (const std::string_view option : {"pin", "tls-min", "ciphers"}) {
+      if (tls.mode == smtp::TlsMode::none && options_.has(option)) {
+        return usage("--" + std::string(option) + " says nothing without -T, -M or smtps://");
+      }
+    }
+    for (const std::string_view option : {"pin", "tls-min", "ciphers", "ca-file"}) {
+      if (options_.has(option) && options_.last(option)->empty()) {
+        return usage("--" + std::string(option) + ": the value is empty");
+      }
+    }
     tls.ca_file = options_.last("ca-file").value_or("");
     tls.ciphers = options_.last("ciphers").value_or("");
     for (const std::string& pin : options_.all("pin")) {
