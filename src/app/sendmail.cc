@@ -4,8 +4,8 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstdio>
-#include <ctime>
 #include <optional>
 
 #include "app/console.h"
@@ -276,8 +276,8 @@ class Submit {
     mail::add_missing(header, {.author = author,
                                .author_name = author_name(),
                                .date = base::rfc5322_date(clock_.now()),
-                               .message_id = "<" + std::to_string(std::time(nullptr)) + "." + base::random_word() +
-                                             "@" + id_domain + ">"});
+                               .message_id = "<" + std::to_string(std::chrono::system_clock::to_time_t(clock_.now())) +
+                                             "." + base::random_word() + "@" + id_domain + ">"});
     const mail::Field* id = header.find("Message-ID");
     return id ? mail::unfolded(id->value()) : "";
   }

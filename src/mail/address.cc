@@ -394,10 +394,6 @@ Result<Address> Address::qualified(std::string_view domain) const {
   return address;
 }
 
-bool Address::same_mailbox(const Address& other) const {
-  return local_ == other.local_ && base::iequals(domain_, other.domain_);
-}
-
 Result<std::vector<Mailbox>> parse_list(std::string_view text) {
   auto tokens = Tokenizer(text).all();
   if (!tokens) return tokens.error();

@@ -32,9 +32,6 @@ class Address {
   // The same with a domain, if it has none.
   [[nodiscard]] Result<Address> qualified(std::string_view domain) const;
 
-  // The local part exactly, the domain without regard to case.
-  [[nodiscard]] bool same_mailbox(const Address& other) const;
-
  private:
   Address(std::string local, std::string domain) : local_(std::move(local)), domain_(std::move(domain)) {}
 

@@ -28,17 +28,9 @@ class Next {
   bool known_ = false;
 };
 
-bool has_eight_bit(std::string_view text) {
-  // A loop without a way out early, which the compiler turns into wide instructions.
-  unsigned char all = 0;
-  for (const char c : text) all = static_cast<unsigned char>(all | static_cast<unsigned char>(c));
-  return all >= 0x80;
-}
-
 }  // namespace
 
 Result<void> Normaliser::feed(std::string_view in, std::string& out) {
-  eight_bit_ = eight_bit_ || has_eight_bit(in);
   Next lf(in, '\n');
   Next cr(in, '\r');
   Next nul(in, '\0');

@@ -28,7 +28,6 @@ class Normaliser {
   void finish(std::string& out);
 
   [[nodiscard]] std::uint64_t nuls_dropped() const { return nuls_dropped_; }
-  [[nodiscard]] bool eight_bit() const { return eight_bit_; }  // a byte above 127 has passed
 
  private:
   void end_line(std::string& out);
@@ -41,7 +40,6 @@ class Normaliser {
   std::uint64_t crs_ = 0;  // CRs seen of which it is not known yet whether an LF follows
   std::uint64_t taken_ = 0;
   std::uint64_t nuls_dropped_ = 0;
-  bool eight_bit_ = false;
 };
 
 }  // namespace pillarbox::mail

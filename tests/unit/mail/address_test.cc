@@ -404,13 +404,6 @@ TEST(Address, StaysWithinItsLengthWhenItGetsADomain) {
   }
 }
 
-TEST(Address, ComparesDomainsWithoutRegardToCase) {
-  EXPECT_TRUE(address("a@B.C").same_mailbox(address("a@b.c")));
-  EXPECT_FALSE(address("A@b.c").same_mailbox(address("a@b.c")));
-  EXPECT_TRUE(address("\"a\"@b.c").same_mailbox(address("a@b.c")));
-  EXPECT_FALSE(address("a").same_mailbox(address("a@b.c")));
-}
-
 // --- phrase
 
 std::string decoded(std::string_view words) {

@@ -204,17 +204,6 @@ TEST(Normaliser, LeavesEveryOtherByteAlone) {
   EXPECT_EQ(normal(in, Part::header), in + "\r\n");
 }
 
-TEST(Normaliser, NoticesBytesAbove127) {
-  for (const auto& [text, eight] :
-       std::vector<std::pair<std::string, bool>>{{"a\r\n", false}, {"\x7f", false}, {"a\x80", true}, {"\xff", true}}) {
-    Normaliser normaliser(Part::body, Nul::drop);
-    std::string out;
-    ASSERT_TRUE(succeeds(normaliser.feed(text, out)));
-    ASSERT_TRUE(succeeds(normaliser.feed("later", out)));
-    EXPECT_EQ(normaliser.eight_bit(), eight);
-  }
-}
-
 TEST(Normaliser, KeepsALineOfAMegabyteWhole) {
   const std::string line(1 << 20, 'x');
   EXPECT_EQ(normal(line + "\n", Part::body, 65536), line + "\r\n");
