@@ -52,8 +52,13 @@ void Console::reply_line(std::string_view line) {
   trace("S: ", line);
 }
 
-void Console::note(std::string_view text) {
-  trace("*  ", text);
+void Console::connected(const smtp::Connection& connection) {
+  trace("*  ", "connected to " + connection.address + " port " + std::to_string(connection.port));
+}
+
+void Console::secured(const smtp::Connection& connection) {
+  const smtp::TlsInfo& tls = *connection.tls;
+  trace("*  ", tls.version + " with " + tls.cipher + ", certificate " + (tls.verified ? "verified" : "not verified"));
 }
 
 void Console::body(std::string_view piece) {

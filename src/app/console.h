@@ -25,7 +25,8 @@ class Console final : public smtp::View {
   void reply_line(std::string_view line) override;
   void body(std::string_view piece) override;
   void body_ended() override;
-  void note(std::string_view text) override;
+  void connected(const smtp::Connection& connection) override;
+  void secured(const smtp::Connection& connection) override;
   void ready(const smtp::Connection& connection) override;
 
   // The reject lines and the message line of one message, and on stderr what went wrong.

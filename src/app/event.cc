@@ -1,8 +1,5 @@
 #include "app/event.h"
 
-#include <chrono>
-
-#include "base/clock.h"
 #include "base/text.h"
 
 namespace pillarbox::app {
@@ -17,8 +14,8 @@ Event& Event::number(std::string_view key, std::int64_t value) {
   return *this;
 }
 
-Event& Event::seconds(std::string_view key, double value) {
-  const std::string text = base::seconds(std::chrono::duration<double>(value));
+Event& Event::seconds(std::string_view key, double value, int decimals) {
+  const std::string text = base::decimal(value, decimals);
   items_.push_back({std::string(key), text, text});
   return *this;
 }

@@ -14,7 +14,7 @@ class Event {
 
   Event& text(std::string_view key, std::string_view value);
   Event& number(std::string_view key, std::int64_t value);
-  Event& seconds(std::string_view key, double value);
+  Event& seconds(std::string_view key, double value, int decimals = 3);
   Event& list(std::string_view key, const std::vector<std::string>& values);
 
   [[nodiscard]] std::string key_value() const;  // "NAME key=value …"

@@ -46,7 +46,7 @@ SYNOPSIS
 DESCRIPTION
   Messages are complete RFC 5322 messages and go out as they are, but for line ends and what
   an option adds. Without a file, and where "-" stands for one, standard input is read. All
-  messages use one connection; one that fails does not stop the rest. No configuration is read.
+  messages use one connection; one that fails does not stop the rest.
 
 OPTIONS
 )" + describe(table) +

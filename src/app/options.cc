@@ -35,9 +35,8 @@ po::options_description description(std::span<const Option> table) {
 // Takes the words of a command line apart.
 class Lexer {
  public:
-  Lexer(std::span<const Option> table, std::vector<std::string>& args, Operands operands, char** argv,
-        std::string_view secret)
-      : table_(table), args_(args), operands_(operands), argv_(argv), secret_key_(secret) {}
+  Lexer(std::span<const Option> table, std::vector<std::string>& args, Operands operands, char** argv)
+      : table_(table), args_(args), operands_(operands), argv_(argv) {}
 
   Result<void> run(po::parsed_options& out, std::vector<std::string>& operands) {
     for (; at_ < args_.size(); ++at_) {
@@ -59,8 +58,7 @@ class Lexer {
     return {};
   }
 
-  [[nodiscard]] base::Secret take_secret() { return std::move(secret_); }
-  [[nodiscard]] bool has_secret() const { return has_secret_; }
+  std::map<std::string, base::Secret, std::less<>> secrets;
 
  private:
   const Option* find(char letter) const {
@@ -133,11 +131,11 @@ class Lexer {
   }
 
   void add(po::parsed_options& out, const Option& option, std::size_t arg, std::size_t offset) {
-    if (option.key == secret_key_) {
-      secret_ = base::Secret(args_[arg].substr(offset));
-      has_secret_ = true;
+    if (option.secret) {
+      secrets.insert_or_assign(std::string(option.key), base::Secret(args_[arg].substr(offset)));
       base::wipe(args_[arg]);
       if (argv_) explicit_bzero(argv_[arg] + offset, ::strlen(argv_[arg] + offset));
+      add_flag(out, option);
       return;
     }
     po::option found;
@@ -151,28 +149,24 @@ class Lexer {
   std::vector<std::string>& args_;
   Operands operands_;
   char** argv_;
-  std::string_view secret_key_;
   std::size_t at_ = 0;
-  base::Secret secret_;
-  bool has_secret_ = false;
   bool handed_over_ = false;
 };
 
 }  // namespace
 
 Result<Options> Options::parse(std::span<const Option> table, std::vector<std::string> args, Operands operands,
-                               char** argv, std::string_view secret) {
+                               char** argv) {
   Options options;
   try {
     const po::options_description known = description(table);
     po::parsed_options parsed(&known);
-    Lexer lexer(table, args, operands, argv, secret);
+    Lexer lexer(table, args, operands, argv);
     if (const auto read = lexer.run(parsed, options.operands_); !read) return read.error();
     po::variables_map values;
     po::store(parsed, values);
     for (const auto& [key, value] : values) options.values_.emplace_back(key, value.as<Values>());
-    options.secret_ = lexer.take_secret();
-    options.has_secret_ = lexer.has_secret();
+    options.secrets_ = std::move(lexer.secrets);
   } catch (const po::error& error) {
     return Error{Error::Kind::internal, error.what()};  // the lexer gives nothing that is not in the table
   }
@@ -183,6 +177,17 @@ std::vector<std::string> Options::all(std::string_view key) const {
   const auto found =
       std::find_if(values_.begin(), values_.end(), [&](const auto& value) { return value.first == key; });
   return found == values_.end() ? Values{} : found->second;
+}
+
+base::Secret Options::take_secret(std::string_view key) {
+  const auto found = secrets_.find(key);
+  return found == secrets_.end() ? base::Secret() : std::move(found->second);
+}
+
+std::vector<std::string> Options::keys() const {
+  std::vector<std::string> keys;
+  for (const auto& [key, values] : values_) keys.push_back(key);
+  return keys;
 }
 
 std::optional<std::string> Options::last(std::string_view key) const {

@@ -6,6 +6,8 @@
 // are usage (64) and name the option.
 #pragma once
 
+#include <functional>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -33,6 +35,7 @@ struct Option {
   Argument argument;
   std::string_view value;  // what stands for it in --help
   std::string_view help;   // "": not shown
+  bool secret = false;     // its argument is wiped, in the words and, through argv, in what others see of them
 };
 
 enum class Operands {
@@ -42,22 +45,23 @@ enum class Operands {
 
 class Options {
  public:
-  // secret: the option whose argument is wiped, in args and, through argv, in what others see of the command line.
+  // argv: where args came from, for secrets to be wiped there.
   static Result<Options> parse(std::span<const Option> table, std::vector<std::string> args, Operands operands,
-                               char** argv = nullptr, std::string_view secret = {});
+                               char** argv = nullptr);
 
   [[nodiscard]] bool has(std::string_view key) const { return !all(key).empty(); }
   [[nodiscard]] std::vector<std::string> all(std::string_view key) const;     // in order; flags have ""
   [[nodiscard]] std::optional<std::string> last(std::string_view key) const;  // the last wins
   [[nodiscard]] const std::vector<std::string>& operands() const { return operands_; }
-  [[nodiscard]] base::Secret take_secret() { return std::move(secret_); }
-  [[nodiscard]] bool has_secret() const { return has_secret_; }
+  // A secret option's argument, once; has() tells whether it is there.
+  [[nodiscard]] base::Secret take_secret(std::string_view key);
+  // The keys that were given, in the table's order of names.
+  [[nodiscard]] std::vector<std::string> keys() const;
 
  private:
-  std::vector<std::pair<std::string, std::vector<std::string>>> values_;
+  std::vector<std::pair<std::string, std::vector<std::string>>> values_;  // a secret's is ""
   std::vector<std::string> operands_;
-  base::Secret secret_;
-  bool has_secret_ = false;
+  std::map<std::string, base::Secret, std::less<>> secrets_;
 };
 
 // The table as a list for people, options aligned, help wrapped.

@@ -93,15 +93,17 @@ int Tally::exit_code() const {
 }
 
 void complain(std::string_view name, std::string_view text) {
-  std::string out;
-  for (const std::string_view line : base::split(text, '\n')) {
-    out += std::string(name) + ": " + base::visible(line) + '\n';
-  }
-  std::fwrite(out.data(), 1, out.size(), stderr);
+  const std::string line = std::string(name) + ": " + base::visible(text) + '\n';
+  std::fwrite(line.data(), 1, line.size(), stderr);
 }
 
 void complain(std::string_view name, const Error& error) {
-  complain(name, error.text);
+  // A configuration's faults are a line each. Elsewhere a line end can only be somebody's file name.
+  if (error.kind == Error::Kind::config) {
+    for (const std::string_view line : base::split(error.text, '\n')) complain(name, line);
+  } else {
+    complain(name, error.text);
+  }
   if (!error.hint.empty()) complain(name, "  " + error.hint);
 }
 

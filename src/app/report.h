@@ -25,7 +25,8 @@ class Tally {
   bool temporary_ = false;
 };
 
-// "NAME: TEXT" on stderr, each line of text, then the hint. Control characters are escaped.
+// "NAME: TEXT" on stderr, and the hint behind it; a line each for the faults of a configuration. Control characters are
+// escaped.
 void complain(std::string_view name, const Error& error);
 void complain(std::string_view name, std::string_view text);
 

@@ -8,19 +8,17 @@
 #include <cstdio>
 #include <optional>
 
+#include "app/account.h"
 #include "app/console.h"
 #include "app/help.h"
 #include "app/log.h"
 #include "app/options.h"
 #include "app/report.h"
-#include "app/server.h"
 #include "app/smtp_tool.h"
 #include "app/standard_input.h"
 #include "base/spool.h"
 #include "base/text.h"
 #include "config/aliases.h"
-#include "config/load.h"
-#include "config/secret.h"
 #include "mail/header.h"
 #include "mail/prepare.h"
 #include "mail/received.h"
@@ -107,29 +105,6 @@ bool dots_are_content(const Options& options) {
   return false;
 }
 
-smtp::Endpoint endpoint_of(const config::Account& account, const base::System& system) {
-  const auto mode = [&] {
-    switch (account.tls) {
-      case config::Tls::implicit:
-        return smtp::TlsMode::implicit;
-      case config::Tls::starttls:
-        return smtp::TlsMode::required;
-      case config::Tls::opportunistic:
-        return smtp::TlsMode::opportunistic;
-      case config::Tls::off:
-        return smtp::TlsMode::none;
-    }
-    return smtp::TlsMode::required;
-  };
-  return {.host = account.host,
-          .port = account.effective_port(),
-          .helo = account.helo.empty() ? system.fully_qualified_name() : account.helo,
-          .tls = {.mode = mode(), .verify = account.tls_verify, .ca_file = account.tls_ca_file},
-          .login = std::nullopt,
-          .timeouts = {
-              .connect = account.timeouts.connect, .reply = account.timeouts.reply, .data = account.timeouts.data}};
-}
-
 // Where content too large for memory waits while it is read.
 std::string spool_directory(const config::Settings& settings, const base::System& system) {
   if (!settings.queue.directory.empty()) return settings.queue.directory;
@@ -156,9 +131,8 @@ class Submit {
 
   // The exit code of what was tried, or why nothing could be.
   Result<int> run(std::unique_ptr<base::Source> input) {
-    auto loaded = config::load({.named = options_.last("config")}, system_);
+    auto loaded = load_configuration(options_.last("config"), system_);
     if (!loaded) return loaded.error();
-    if (loaded->files.empty()) return no_configuration(loaded->searched);
     settings_ = std::move(loaded->settings);
     const auto account = settings_.account(options_.last("account"));
     if (!account) return account.error();
@@ -178,13 +152,6 @@ class Submit {
   }
 
  private:
-  static Error no_configuration(const std::vector<std::string>& searched) {
-    std::string places;
-    for (const std::string& place : searched) places += (places.empty() ? "" : ", ") + place;
-    return {Error::Kind::config, "there is no configuration; looked for " + places,
-            "config/pillarbox.conf is a sample; a file elsewhere is named by -C or $PILLARBOX_CONFIG"};
-  }
-
   [[nodiscard]] std::string domain() const {
     if (!account_->domain.empty()) return account_->domain;
     if (account_->from && !account_->from->domain().empty()) return account_->from->domain();
@@ -289,20 +256,13 @@ class Submit {
   }
 
   Result<int> send(Submission& submission) {
-    smtp::Endpoint endpoint = endpoint_of(*account_, system_);
-    if (const auto helo = parse_helo(endpoint.helo); !helo)
-      return Error{Error::Kind::config, "helo: " + helo.error().text};
-    if (account_->auth) {
-      base::forbid_core_dumps();
-      auto password = config::password_of(*account_->auth, system_);
-      if (!password) return password.error();
-      endpoint.login = smtp::Login{account_->auth->user, *std::move(password), account_->auth->mechanism};
-    }
+    auto endpoint = endpoint_of(*account_, system_);
+    if (!endpoint) return endpoint.error();
     if (!account_->tls_verify && account_->tls != config::Tls::off) {
       complain(program, "account " + account_->name + " has tls_verify = false: the server may be anybody");
     }
     Console console({.trace = options_.has("-v")}, std::string(program));
-    auto session = smtp::Session::make(std::move(endpoint), console);
+    auto session = smtp::Session::make(*std::move(endpoint), console);
     if (!session) return session.error();
     const auto began = base::Instant::clock::now();
     const auto outcome =

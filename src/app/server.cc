@@ -3,8 +3,10 @@
 #include <arpa/inet.h>
 
 #include <algorithm>
+#include <array>
 
 #include "base/text.h"
+#include "mail/address.h"
 
 namespace pillarbox::app {
 namespace {
@@ -64,7 +66,12 @@ Result<Server> parse_server(std::string_view text) {
     server.host = rest.substr(0, colon);
     port = has_port ? rest.substr(colon + 1) : "";
     if (!only(server.host, bare_v6 ? ":." : ".-_", true)) return refused(text, "there is no host name in it");
+    if (bare_v6 && !is_ipv6(server.host)) return refused(text, "there is no IPv6 address in it");
     if (server.host.front() == '-') return refused(text, "a host name does not begin with \"-\"");
+  }
+  if (!base::is_ascii(server.host)) {
+    server.host = mail::to_ascii(server.host);
+    if (server.host.empty()) return refused(text, "the host name is no internationalised domain name");
   }
   if (has_port) {
     const auto number = parse_port(port);
@@ -72,6 +79,33 @@ Result<Server> parse_server(std::string_view text) {
     server.port = *number;
   }
   return server;
+}
+
+Result<smtp::Proxy> parse_proxy(const base::Secret& text) {
+  constexpr std::array<std::string_view, 5> schemes = {"socks4", "socks4a", "socks5", "socks5h", "http"};
+  const std::string_view url = text.reveal();
+  const Error unknown{Error::Kind::usage,
+                      "a proxy is written SCHEME://HOST:PORT, SCHEME being socks4, socks4a, socks5, socks5h or http"};
+  const std::size_t slashes = url.find("://");
+  if (slashes == std::string_view::npos) return unknown;
+  const std::string scheme = base::lower(url.substr(0, slashes));
+  if (std::find(schemes.begin(), schemes.end(), scheme) == schemes.end()) return unknown;
+  const std::string_view rest = url.substr(slashes + 3);
+  const std::size_t at = rest.rfind('@');
+  std::string_view place = at == std::string_view::npos ? rest : rest.substr(at + 1);
+  if (place.ends_with('/')) place.remove_suffix(1);
+  if (std::any_of(url.begin(), url.end(), [](char c) { return base::is_control(c) || c == ' '; })) return unknown;
+  if (const auto server = parse_server(place); !server) {
+    return Error{Error::Kind::usage, "the proxy's place, " + server.error().text};
+  }
+  return smtp::Proxy{scheme + "://" + std::string(place), base::Secret(std::string(url))};
+}
+
+Result<std::string> parse_source_address(std::string_view text) {
+  const std::string address(text);
+  in_addr v4{};
+  if (::inet_pton(AF_INET, address.c_str(), &v4) == 1 || is_ipv6(address)) return address;
+  return refused(text, "a source address is an IPv4 or IPv6 address of this host");
 }
 
 Result<std::string> parse_helo(std::string_view text) {

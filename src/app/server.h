@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "base/result.h"
+#include "smtp/endpoint.h"
 
 namespace pillarbox::app {
 
@@ -17,6 +18,13 @@ struct Server {
 
 // usage (64) for what is none of those: a path, a user, a port out of range, characters that no host name has.
 Result<Server> parse_server(std::string_view text);
+
+// "SCHEME://[USER:PASSWORD@]HOST[:PORT]" with the scheme socks4, socks4a, socks5, socks5h or http. The error does not
+// show the text, which may hold a password.
+Result<smtp::Proxy> parse_proxy(const base::Secret& text);
+
+// A numeric IPv4 or IPv6 address of this host's.
+Result<std::string> parse_source_address(std::string_view text);
 
 // A port from 1 to 65535.
 Result<int> parse_port(std::string_view text);

@@ -37,10 +37,4 @@ std::string iso8601_utc(std::chrono::system_clock::time_point when) {
   return out.data();
 }
 
-std::string seconds(std::chrono::duration<double> time) {
-  std::array<char, 32> out{};
-  std::snprintf(out.data(), out.size(), "%.3f", time.count());
-  return out.data();
-}
-
 }  // namespace pillarbox::base

@@ -21,7 +21,4 @@ std::string rfc5322_date(std::chrono::system_clock::time_point when);
 // "1970-01-01T00:00:00Z": ISO 8601, UTC.
 std::string iso8601_utc(std::chrono::system_clock::time_point when);
 
-// Seconds with three decimals, as in "0.112".
-std::string seconds(std::chrono::duration<double> time);
-
 }  // namespace pillarbox::base

@@ -60,6 +60,11 @@ Result<std::size_t> PrefixedSource::read(std::span<char> out) {
   return rest_->read(out);
 }
 
+std::optional<std::uint64_t> PrefixedSource::left() const {
+  const auto rest = rest_->left();
+  return rest ? std::optional(*prefix_.left() + *rest) : std::nullopt;
+}
+
 Result<std::unique_ptr<Source>> open_source(const std::string& path) {
   UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
   if (!fd) return Error{Error::Kind::no_input, path + ": can't be opened: " + reason(errno)};

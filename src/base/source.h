@@ -21,6 +21,8 @@ class Source {
  public:
   virtual ~Source() = default;
   virtual Result<std::size_t> read(std::span<char> out) = 0;
+  // How many bytes are to come, if that is known.
+  [[nodiscard]] virtual std::optional<std::uint64_t> left() const { return std::nullopt; }
 };
 
 // A file or pipe. A regular file must deliver the size that it had when it was opened: one that shrinks meanwhile is an
@@ -31,6 +33,7 @@ class FileSource final : public Source {
   // Reads a descriptor that somebody else closes (standard input).
   FileSource(int borrowed, std::string name);
   Result<std::size_t> read(std::span<char> out) override;
+  [[nodiscard]] std::optional<std::uint64_t> left() const override { return left_; }
 
  private:
   UniqueFd owned_;
@@ -43,6 +46,7 @@ class MemorySource final : public Source {
  public:
   explicit MemorySource(std::string content) : content_(std::move(content)) {}
   Result<std::size_t> read(std::span<char> out) override;
+  [[nodiscard]] std::optional<std::uint64_t> left() const override { return content_.size() - at_; }
 
  private:
   std::string content_;
@@ -55,6 +59,7 @@ class PrefixedSource final : public Source {
   PrefixedSource(std::string prefix, std::unique_ptr<Source> rest)
       : prefix_(std::move(prefix)), rest_(std::move(rest)) {}
   Result<std::size_t> read(std::span<char> out) override;
+  [[nodiscard]] std::optional<std::uint64_t> left() const override;
 
  private:
   MemorySource prefix_;

@@ -1,6 +1,7 @@
 #include "base/text.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 
 namespace pillarbox::base {
@@ -133,6 +134,12 @@ std::optional<std::uint64_t> number(std::string_view text) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
   return value;
+}
+
+std::string decimal(double number, int decimals) {
+  std::array<char, 64> out{};
+  const auto end = std::to_chars(out.data(), out.data() + out.size(), number, std::chars_format::fixed, decimals);
+  return {out.data(), end.ptr};
 }
 
 std::string escape(std::string_view text) {

@@ -46,6 +46,9 @@ std::vector<std::string_view> split(std::string_view text, char separator);
 // The whole of text as a decimal number, or nothing.
 std::optional<std::uint64_t> number(std::string_view text);
 
+// So many decimals, as in "0.112".
+std::string decimal(double number, int decimals = 3);
+
 // Text that can be shown on one line of a terminal or log: control characters (C1's too) and bytes that are no UTF-8
 // become \n, \t, \r or \xHH, and a backslash is doubled.
 std::string escape(std::string_view text);

@@ -265,11 +265,13 @@ class Reader {
             return trouble;
           }},
          {"password_file", [](Reader&, Auth& a, const Setting& v) { return take(v, a.password_file); }},
+         {"password_command", [](Reader&, Auth& a, const Setting& v) { return take(v, a.password_command); }},
          {"password_env", [](Reader&, Auth& a, const Setting& v) { return take(v, a.password_env); }}});
     if (!complaint.empty()) return complaint;
-    const int sources = !out.password.empty() + !out.password_file.empty() + !out.password_env.empty();
+    const int sources =
+        !out.password.empty() + !out.password_file.empty() + !out.password_command.empty() + !out.password_env.empty();
     if (out.user.empty()) return "has no user";
-    if (sources != 1) return "must have one of password, password_file and password_env";
+    if (sources != 1) return "must have one of password, password_file, password_command and password_env";
     return {};
   }
 

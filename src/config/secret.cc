@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <system_error>
 
+#include "base/child.h"
 #include "base/unique_fd.h"
 
 namespace pillarbox::config {
@@ -66,6 +67,14 @@ Result<base::Secret> password_from_file(const std::string& path) {
   return secret;
 }
 
+Result<base::Secret> password_from_command(const std::string& command) {
+  const std::string source = "its command";  // which may hold what nobody should read
+  auto line = base::line_of_command(command, std::chrono::minutes(1));
+  if (!line) return unreadable(source, line.error().text);
+  if (line->empty()) return unreadable(source, "it wrote nothing, or an empty line first");
+  return line;
+}
+
 Result<base::Secret> password_from_environment(const std::string& variable, const base::System& system) {
   auto value = system.environment(variable);
   if (!value || value->empty()) return unreadable("the environment", variable + " is not set");
@@ -77,6 +86,7 @@ Result<base::Secret> password_from_environment(const std::string& variable, cons
 Result<base::Secret> password_of(const Auth& auth, const base::System& system) {
   if (!auth.password.empty()) return base::Secret(auth.password.reveal());
   if (!auth.password_file.empty()) return password_from_file(auth.password_file);
+  if (!auth.password_command.empty()) return password_from_command(auth.password_command);
   return password_from_environment(auth.password_env, system);
 }
 

@@ -1,5 +1,6 @@
 // Where passwords come from. A secret is fetched as late as possible; of a file the first line counts, without its line
-// end. no_permission (77) says which source failed and why, and never what it held.
+// end, as of what a command writes within a minute. no_permission (77) says which source failed and why, and never what
+// it held.
 #pragma once
 
 #include <string>
@@ -12,6 +13,7 @@
 namespace pillarbox::config {
 
 Result<base::Secret> password_from_file(const std::string& path);
+Result<base::Secret> password_from_command(const std::string& command);
 Result<base::Secret> password_from_environment(const std::string& variable, const base::System& system);
 
 // The account's own source.

@@ -20,6 +20,7 @@ struct Auth {
   // Where the password comes from; at most one of them is set.
   base::Secret password;
   std::string password_file;
+  std::string password_command;
   std::string password_env;
 };
 

@@ -59,15 +59,6 @@ bool is_host_name(std::string_view domain) {
   });
 }
 
-// The A-label form of a domain that is not ASCII, or "".
-std::string to_ascii(std::string_view domain) {
-  char* out = nullptr;
-  const std::string text(domain);
-  const int status = idn2_to_ascii_8z(text.c_str(), &out, IDN2_NONTRANSITIONAL | IDN2_NFC_INPUT);
-  const std::unique_ptr<char, void (*)(void*)> guard(out, idn2_free);
-  return status == IDN2_OK ? out : "";
-}
-
 // --- Reading lists. The text is taken apart into tokens first; what a list is made of follows from their kinds.
 
 struct Token {
@@ -199,9 +190,11 @@ class ListParser {
   Result<std::vector<Mailbox>> all() {
     while (at_ < tokens_.size()) {
       if (separator()) {
+        grouped_ = grouped_ && !tokens_[at_].is(';');
         ++at_;
       } else if (const std::size_t colon = group_colon(); colon < tokens_.size()) {
         at_ = colon + 1;  // "Team:" opens a group; its members are elements like others, its ";" separates
+        grouped_ = true;
       } else if (const auto added = element(); !added) {
         return added.error();
       }
@@ -236,7 +229,10 @@ class ListParser {
     const std::size_t end = element_end();
     std::size_t angle = at_;
     while (angle < end && !tokens_[angle].is('<')) ++angle;
-    if (angle == end) return finish("", end);
+    if (angle == end) {
+      if (const auto route = skip_route(end); !route) return route.error();
+      return finish("", end);
+    }
     const std::string name = display_name(angle);
     at_ = angle + 1;
     if (here_is('>')) {
@@ -292,7 +288,7 @@ class ListParser {
     }
     auto address = Address::make(local, domain);
     if (!address) return address.error();
-    list_.push_back({*std::move(address), name, begin_offset, end_offset, text_[begin_offset] == '\\'});
+    list_.push_back({*std::move(address), name, begin_offset, end_offset, text_[begin_offset] == '\\', grouped_});
     return {};
   }
 
@@ -319,6 +315,7 @@ class ListParser {
   std::vector<Token> tokens_;
   std::size_t at_ = 0;
   std::vector<Mailbox> list_;
+  bool grouped_ = false;
 };
 
 // RFC 2047 base64, in words of at most 75 characters that end between characters.
@@ -347,6 +344,14 @@ std::string encoded_words(std::string_view text) {
 
 }  // namespace
 
+std::string to_ascii(std::string_view domain) {
+  char* out = nullptr;
+  const std::string text(domain);
+  const int status = idn2_to_ascii_8z(text.c_str(), &out, IDN2_NONTRANSITIONAL | IDN2_NFC_INPUT);
+  const std::unique_ptr<char, void (*)(void*)> guard(out, idn2_free);
+  return status == IDN2_OK ? out : "";
+}
+
 Result<Address> Address::make(std::string_view local, std::string_view domain) {
   const std::string whole = std::string(local) + (domain.empty() ? "" : "@") + std::string(domain);
   if (local.empty()) return refused(whole, "there is no local part");
@@ -369,6 +374,7 @@ Result<Address> Address::parse(std::string_view text) {
   auto list = parse_list(text);
   if (!list) return list.error();
   if (list->size() != 1) return refused(text, list->empty() ? "there is no address" : "is more than one address");
+  if (list->front().grouped) return refused(text, "is a group, not one address");
   return std::move(list->front().address);
 }
 

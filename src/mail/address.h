@@ -46,7 +46,11 @@ struct Mailbox {
   std::size_t begin;         // the offsets of the local part in the list's text: a domain that is missing is
   std::size_t end;           // put in at end
   bool escaped;              // written with a backslash in front, as in "\\root": not to be taken for an alias
+  bool grouped = false;      // behind "Team:"
 };
+
+// The A-label form (RFC 5890) of a domain in any script, or "" if it has none.
+std::string to_ascii(std::string_view domain);
 
 // All mailboxes of an address list, those in groups as well, in order. Empty elements, comments, routes and folding
 // (a line end before a blank) are skipped; a line end that is no folding is refused.

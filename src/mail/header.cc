@@ -38,7 +38,8 @@ Line classify(std::string_view line, bool complete, bool first) {
 // Collects the bytes of a source line by line until the header's end.
 class Scanner {
  public:
-  Scanner(std::unique_ptr<base::Source> source, Normaliser::Nul nul) : source_(std::move(source)), nul_(nul) {}
+  Scanner(std::unique_ptr<base::Source> source, Normaliser::Nul nul, Form form)
+      : source_(std::move(source)), nul_(nul), raw_(form == Form::raw) {}
 
   Result<HeaderAndBody> scan() {
     for (;;) {
@@ -48,13 +49,19 @@ class Scanner {
       if (line.empty() && end == std::string::npos && ended_) return finish(at_);
       const Line kind = classify(visible_part(line), complete, out_.header.fields.empty());
       if (kind == Line::body) return finish(at_);
-      if (kind == Line::empty) return finish(end == std::string::npos ? buffer_.size() : end + 1);
+      const std::size_t next = end == std::string::npos ? buffer_.size() : end + 1;
+      if (kind == Line::empty) {
+        out_.empty_line = raw_ ? buffer_.substr(at_, next - at_) : "\r\n";
+        return finish(next);
+      }
       if (!complete) {
         if (const auto more = fill(); !more) return more.error();
         continue;
       }
-      if (const auto taken = take(line, kind); !taken) return taken.error();
-      at_ = end == std::string::npos ? buffer_.size() : end + 1;
+      const auto normal = raw_ ? Result<std::string>(buffer_.substr(at_, next - at_)) : normalised(line);
+      if (!normal) return normal.error();
+      if (const auto taken = take(*normal, kind); !taken) return taken.error();
+      at_ = next;
     }
   }
 
@@ -82,12 +89,16 @@ class Scanner {
     return {};
   }
 
-  Result<void> take(std::string_view line, Line kind) {
+  Result<std::string> normalised(std::string_view line) {
     std::string normal;
     Normaliser normaliser(Normaliser::Part::header, nul_);
     if (auto fed = normaliser.feed(line, normal); !fed) return std::move(fed).error().in("the header");
     normaliser.finish(normal);
     out_.nuls_dropped += normaliser.nuls_dropped();
+    return normal;
+  }
+
+  Result<void> take(const std::string& normal, Line kind) {
     kept_ += normal.size();
     if (kept_ > largest_block) return Error{Error::Kind::data, "the header is larger than 16 MiB"};
     if (kind == Line::envelope) {
@@ -107,6 +118,7 @@ class Scanner {
 
   std::unique_ptr<base::Source> source_;
   Normaliser::Nul nul_;
+  bool raw_;
   HeaderAndBody out_;
   std::string buffer_;  // what was read and is not taken yet, from at_ on
   std::string without_nuls_;
@@ -124,7 +136,7 @@ std::string_view Field::name() const {
 
 std::string_view Field::value() const {
   std::string_view value = std::string_view(raw).substr(value_offset());
-  if (value.ends_with("\r\n")) value.remove_suffix(2);
+  while (value.ends_with('\n') || value.ends_with('\r')) value.remove_suffix(1);
   return value;
 }
 
@@ -146,14 +158,18 @@ void Header::append(std::string_view name, std::string_view value) {
   fields.push_back({std::string(name) + ": " + std::string(value) + "\r\n"});
 }
 
-std::string Header::text() const {
+std::string Header::lines() const {
   std::string out;
   for (const Field& field : fields) out += field.raw;
-  return out + "\r\n";
+  return out;
 }
 
-Result<HeaderAndBody> read_header(std::unique_ptr<base::Source> message, Normaliser::Nul nul) {
-  return Scanner(std::move(message), nul).scan();
+std::string Header::text() const {
+  return lines() + "\r\n";
+}
+
+Result<HeaderAndBody> read_header(std::unique_ptr<base::Source> message, Normaliser::Nul nul, Form form) {
+  return Scanner(std::move(message), nul, form).scan();
 }
 
 std::string unfolded(std::string_view value) {

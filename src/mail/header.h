@@ -3,7 +3,8 @@
 // read_header() takes it from a source and leaves the body behind. The block ends at the first empty line, which
 // belongs to neither, or at the first line that is no field and no folding of one: that line starts the body. A first
 // line "From " or ">From " (of an mbox) is kept apart. Fields are kept as they came but for line ends: a CRLF ends
-// every line, a lone CR is a space. A block of more than 16 MiB is data (65), as is a NUL where they are refused.
+// every line, a lone CR is a space; with Form::raw each byte is kept. A block of more than 16 MiB is data (65), as is a
+// NUL where they are refused.
 #pragma once
 
 #include <memory>
@@ -18,7 +19,7 @@
 namespace pillarbox::mail {
 
 struct Field {
-  std::string raw;  // "Name: value CRLF", with its folding
+  std::string raw;  // "Name: value CRLF", with its folding; the line end is the message's own in raw form
 
   [[nodiscard]] std::string_view name() const;     // without the blanks that obsolete forms have before the colon
   [[nodiscard]] std::string_view value() const;    // what follows the colon, folding included, last line end not
@@ -33,17 +34,21 @@ class Header {
   [[nodiscard]] bool has(std::string_view name) const { return find(name) != nullptr; }
   void remove(std::string_view name);  // all of that name
   void append(std::string_view name, std::string_view value);
-  [[nodiscard]] std::string text() const;  // all fields and the empty line
+  [[nodiscard]] std::string lines() const;  // all fields
+  [[nodiscard]] std::string text() const;   // and the empty line
 };
 
 struct HeaderAndBody {
   Header header;
   std::string envelope_line;           // the "From " line that was first, "" if there was none
+  std::string empty_line;              // behind the block, "" if the body began, or the message ended, without one
   std::unique_ptr<base::Source> body;  // from its first byte on
   std::uint64_t nuls_dropped = 0;      // in the header
 };
 
-Result<HeaderAndBody> read_header(std::unique_ptr<base::Source> message, Normaliser::Nul nul);
+enum class Form { normal, raw };
+
+Result<HeaderAndBody> read_header(std::unique_ptr<base::Source> message, Normaliser::Nul nul, Form form = Form::normal);
 
 // A value without its folding and outer blanks.
 std::string unfolded(std::string_view value);

@@ -14,6 +14,9 @@ constexpr std::size_t piece = 65536;
 Message Message::raw(std::string head, std::unique_ptr<base::Source> body) {
   Message message(std::move(head), std::move(body), Normaliser(Normaliser::Part::body, Normaliser::Nul::drop));
   message.raw_ = true;
+  const std::string_view end = message.pending_;
+  if (!end.empty()) message.before_last_ = end.size() > 1 ? end[end.size() - 2] : '\0';
+  if (!end.empty()) message.last_ = end.back();
   return message;
 }
 
@@ -41,10 +44,18 @@ std::optional<std::uint64_t> Message::known_size() const {
   return size_ + pending_.size() - at_;
 }
 
+std::optional<double> Message::progress() const {
+  const auto left = body_->left();
+  if (!left) return std::nullopt;
+  const auto taken = static_cast<double>(taken_);
+  return taken_ + *left == 0 ? 1.0 : taken / (taken + static_cast<double>(*left));
+}
+
 Result<void> Message::refill() {
   std::array<char, piece> chunk;
   const auto count = body_->read(chunk);
   if (!count) return count.error();
+  taken_ += *count;
   pending_.erase(0, at_);
   at_ = 0;
   const std::string_view in(chunk.data(), *count);

@@ -35,6 +35,8 @@ class Message {
   // The whole size, if all of the message is in memory already (after prime()).
   [[nodiscard]] std::optional<std::uint64_t> known_size() const;
   [[nodiscard]] bool untouched() const { return size_ == 0; }  // nothing was read yet
+  // What part of its source has gone through, from 0 to 1, if the source knows its size.
+  [[nodiscard]] std::optional<double> progress() const;
   [[nodiscard]] std::uint64_t nuls_dropped() const { return normaliser_.nuls_dropped(); }
 
  private:
@@ -48,6 +50,7 @@ class Message {
   char last_ = '\n', before_last_ = '\r';  // of a raw message; an empty one needs no line end
   bool ended_ = false;
   std::uint64_t size_ = 0;
+  std::uint64_t taken_ = 0;  // bytes of the source
 };
 
 }  // namespace pillarbox::mail

@@ -12,7 +12,9 @@ namespace {
 constexpr int most_challenges = 20;         // no mechanism needs more; a server could ask for ever
 constexpr std::size_t shortest_secret = 4;  // striking out less would hide every other word
 
+// Servers take verbs in any case, and some of them blanks in front.
 Phase phase_of(std::string_view command, Phase current) {
+  command.remove_prefix(std::min(command.find_first_not_of(" \t"), command.size()));
   struct Verb {
     std::string_view text;
     Phase phase;
@@ -27,7 +29,7 @@ Phase phase_of(std::string_view command, Phase current) {
                                           {"RSET", Phase::rset},
                                           {"QUIT", Phase::quit}}};
   for (const Verb& verb : verbs) {
-    if (command.starts_with(verb.text)) return verb.phase;
+    if (base::istarts_with(command, verb.text)) return verb.phase;
   }
   return current;
 }
@@ -69,6 +71,8 @@ std::string describe(Phase phase) {
       return "RSET";
     case Phase::quit:
       return "QUIT";
+    case Phase::other:
+      return "the command";
   }
   return {};
 }
@@ -94,6 +98,12 @@ void Dialogue::connecting(std::string server) {
   reader_.take();
   ready_ = false;
   over_ = false;
+  challenged_ = false;
+  view_.connecting(connection_.server);
+}
+
+void Dialogue::resolved() {
+  view_.resolved();
 }
 
 void Dialogue::connected(std::string address, int port, bool loopback) {
@@ -102,13 +112,13 @@ void Dialogue::connected(std::string address, int port, bool loopback) {
   connection_.loopback = loopback;
   phase_ = Phase::greeting;
   awaited_.push_back(Phase::greeting);
-  view_.note("connected to " + connection_.address + " port " + std::to_string(port));
+  view_.connected(connection_);
 }
 
 void Dialogue::secured(TlsInfo tls) {
-  view_.note(tls.version + " with " + tls.cipher + ", certificate " + (tls.verified ? "verified" : "not verified"));
   connection_.tls = std::move(tls);
   connection_.extensions.clear();  // what was said in the clear does not count any more (RFC 3207 section 4.2)
+  view_.secured(connection_);
 }
 
 void Dialogue::begin_transaction(std::size_t recipients, std::optional<std::uint64_t> size) {
@@ -121,17 +131,31 @@ void Dialogue::begin_transaction(std::size_t recipients, std::optional<std::uint
   heard_ = false;
 }
 
-void Dialogue::command(std::string_view line) {
-  phase_ = phase_of(line, phase_);
-  if (phase_ == Phase::mail && !std::exchange(ready_, true)) view_.ready(connection_);
+std::string Dialogue::command(std::string_view line) {
+  // In an exchange a line is an answer whatever it looks like: "QUIT" is base64 as well.
+  const bool answer = std::exchange(challenged_, false);
+  phase_ = answer ? Phase::auth : phase_of(line, handed_over_ ? Phase::other : phase_);
+  if (phase_ == Phase::mail) now_ready();
+  last_reply_ = {};
   awaited_.push_back(phase_);
-  view_.command(redact_command(line));
+  std::string safe = phase_ == Phase::auth ? redact(line, answer) : std::string(line);
+  view_.command(terms_.show_secrets ? line : safe);
+  return safe;
+}
+
+void Dialogue::now_ready() {
+  if (!std::exchange(ready_, true)) view_.ready(connection_);
+}
+
+void Dialogue::hand_over() {
+  handed_over_ = true;
+  now_ready();
 }
 
 Dialogue::Next Dialogue::reply_line(std::string_view line) {
   while (!line.empty() && (line.back() == '\n' || line.back() == '\r')) line.remove_suffix(1);
   const std::string safe = masked(line);
-  view_.reply_line(safe);
+  view_.reply_line(terms_.show_secrets ? line : safe);
   heard_ = true;
   if (over_) return Next::stop;  // shown, but no longer an answer to anything
   const Next next = read_reply(line, safe);
@@ -164,6 +188,8 @@ Dialogue::Next Dialogue::break_off(std::string text) {
 }
 
 Dialogue::Next Dialogue::judge(const Reply& reply) {
+  view_.replied(reply);
+  if (handed_over_) return note_reply(reply);
   if (awaited_.empty()) return judge_unasked(reply);
   const Phase phase = awaited_.front();
   awaited_.pop_front();
@@ -192,9 +218,18 @@ Dialogue::Next Dialogue::judge(const Reply& reply) {
     case Phase::body:
     case Phase::rset:
     case Phase::quit:
+    case Phase::other:
       return Next::go_on;
   }
   return Next::stop;
+}
+
+Dialogue::Next Dialogue::note_reply(const Reply& reply) {
+  if (awaited_.empty()) return Next::go_on;  // nobody's
+  last_reply_ = reply;
+  challenged_ = awaited_.front() == Phase::auth && reply.code == 334;
+  awaited_.pop_front();
+  return Next::go_on;
 }
 
 // A reply to the message before its end, a good-bye, or a server that is out of step.
@@ -261,7 +296,8 @@ Dialogue::Next Dialogue::before_login() {
 }
 
 Dialogue::Next Dialogue::judge_login(const Reply& reply) {
-  if (reply.code == 334 && ++challenges_ <= most_challenges) return Next::go_on;
+  challenged_ = reply.code == 334 && ++challenges_ <= most_challenges;
+  if (challenged_) return Next::go_on;
   if (reply.code != 235) return refuse(Phase::auth, reply, Next::stop);
   connection_.auth = mechanism_;
   return before_mail();
@@ -273,6 +309,11 @@ Dialogue::Next Dialogue::before_mail() {
   if (!failure) return Next::go_on;
   fail(*std::move(failure));
   return Next::stop;
+}
+
+bool Dialogue::granted() const {
+  return std::any_of(recipients_.begin(), recipients_.end(),
+                     [](const Recipient& recipient) { return recipient.reply && recipient.reply->positive(); });
 }
 
 std::optional<Failure> Dialogue::misfit(std::optional<std::uint64_t> size) const {
@@ -336,18 +377,20 @@ void Dialogue::disconnected() {
   phase_ = Phase::connect;
 }
 
-std::string Dialogue::redact_command(std::string_view line) {
-  if (phase_ != Phase::auth) return std::string(line);
-  constexpr std::string_view verb = "AUTH ";
-  if (!line.starts_with(verb)) {
+// What of a line of a login may be shown: "AUTH" and the mechanism.
+std::string Dialogue::redact(std::string_view line, bool answer) {
+  if (answer) {
     conceal(line);
     return "***";
   }
-  const std::size_t end = std::min(line.find(' ', verb.size()), line.size());
-  mechanism_ = line.substr(verb.size(), end - verb.size());
+  const std::size_t verb = line.find_first_not_of(" \t");
+  const std::size_t name = std::min(line.find_first_not_of(" \t", verb + 4), line.size());  // behind "AUTH"
+  const std::size_t end = std::min(line.find_first_of(" \t", name), line.size());
+  mechanism_ = base::upper(line.substr(name, end - name));
   challenges_ = 0;
-  if (end == line.size()) return std::string(line);
-  conceal(line.substr(end + 1));
+  const std::string_view secret = base::trim(line.substr(end));
+  if (secret.empty()) return std::string(line);
+  conceal(secret);
   return std::string(line.substr(0, end)) + " ***";
 }
 

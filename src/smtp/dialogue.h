@@ -3,7 +3,7 @@
 // "-v" lines and timing are views of it.
 //
 // Secrets are struck out where they enter: what follows AUTH and its mechanism, each line of an AUTH exchange, and any
-// echo of these in a reply.
+// echo of these in a reply. Only a trace that was asked to shows them.
 #pragma once
 
 #include <cstdint>
@@ -13,44 +13,12 @@
 #include <string_view>
 #include <vector>
 
-#include "base/clock.h"
 #include "base/secret.h"
 #include "smtp/failure.h"
 #include "smtp/reply.h"
+#include "smtp/view.h"
 
 namespace pillarbox::smtp {
-
-struct TlsInfo {
-  std::string version;  // "TLSv1.3"
-  std::string cipher;
-  bool verified = false;
-};
-
-struct Connection {
-  std::string server;   // as it was asked for
-  std::string address;  // numeric
-  int port = 0;
-  bool loopback = false;
-  std::optional<TlsInfo> tls = {};
-  std::string auth = {};                     // the mechanism that was accepted
-  std::vector<std::string> extensions = {};  // "SIZE 1000", as EHLO's reply has them (RFC 5321 section 4.1.1.1)
-  base::Instant began = {};
-
-  // An extension's parameters ("" if it has none), if it is offered.
-  [[nodiscard]] std::optional<std::string> offers(std::string_view keyword) const;
-};
-
-// Who watches. Lines have no line end; nothing here is secret. Called from libcurl's callbacks: must not throw.
-class View {
- public:
-  virtual ~View() = default;
-  virtual void command(std::string_view) {}
-  virtual void reply_line(std::string_view) {}
-  virtual void body(std::string_view) {}    // pieces of it, as they are written, line ends and stuffed dots included
-  virtual void body_ended() {}              // the final dot
-  virtual void note(std::string_view) {}    // what happened besides
-  virtual void ready(const Connection&) {}  // greeted, secured, logged in: messages follow
-};
 
 // What the conversation must keep to.
 struct Terms {
@@ -59,6 +27,7 @@ struct Terms {
   bool login = false;
   bool cleartext_login = false;              // allowed though the host is not the loopback
   std::vector<std::string> mechanisms = {};  // those that may be used, in upper case
+  bool show_secrets = false;                 // to views; texts of failures are without them all the same
 };
 
 struct Recipient {
@@ -76,15 +45,19 @@ class Dialogue {
 
   // --- what happens, in order
   void connecting(std::string server);
+  void resolved();  // the server's address, or the proxy's, is known
   void connected(std::string address, int port, bool loopback);
   void secured(TlsInfo tls);
   void begin_transaction(std::size_t recipients, std::optional<std::uint64_t> size);
-  void command(std::string_view line);     // as it goes out, without its line end
+  // As it goes out, without its line end; returns what of it may be shown.
+  std::string command(std::string_view line);
   Next reply_line(std::string_view line);  // as it comes in
   void body(std::string_view piece);
   void body_ended();
   void fail(Failure failure);  // what isn't seen in replies; the first failure counts
   void disconnected();
+  // From now on the commands are somebody's own (a script's): replies are heard and shown, and judged by them.
+  void hand_over();
 
   // --- what became of it
   [[nodiscard]] Phase phase() const { return phase_; }
@@ -97,7 +70,11 @@ class Dialogue {
   [[nodiscard]] const Connection& connection() const { return connection_; }
   [[nodiscard]] const std::optional<Failure>& failure() const { return failure_; }
   [[nodiscard]] const std::vector<Recipient>& recipients() const { return recipients_; }
+  [[nodiscard]] bool granted() const;                                               // a recipient was
   [[nodiscard]] const std::optional<Reply>& accepted() const { return accepted_; }  // the dot's 2xx
+  // The last command's, once commands are somebody's own; code 0 until it has come.
+  [[nodiscard]] const Reply& last_reply() const { return last_reply_; }
+  [[nodiscard]] bool within_reply() const { return reader_.begun(); }
   [[nodiscard]] bool heard_in_transaction() const { return heard_; }
   // Why a message of that size need not be offered on the connection that stands.
   [[nodiscard]] std::optional<Failure> misfit(std::optional<std::uint64_t> size) const;
@@ -105,6 +82,7 @@ class Dialogue {
  private:
   Next read_reply(std::string_view line, const std::string& safe);
   Next judge(const Reply& reply);
+  Next note_reply(const Reply& reply);
   Next judge_unasked(const Reply& reply);
   Next judge_hello(const Reply& reply);
   Next judge_login(const Reply& reply);
@@ -114,7 +92,8 @@ class Dialogue {
   Next before_mail();
   Next break_off(std::string text);
   Next refuse(Phase phase, const Reply& reply, Next next);
-  [[nodiscard]] std::string redact_command(std::string_view line);
+  void now_ready();
+  [[nodiscard]] std::string redact(std::string_view line, bool answer);
   [[nodiscard]] std::string masked(std::string_view line) const;
 
   Terms terms_;
@@ -127,8 +106,11 @@ class Dialogue {
   bool over_ = false;      // this connection was given up; what still comes on it means nothing
   bool starttls_ = false;  // offered, as libcurl reads it
   std::vector<std::string> offered_mechanisms_;
-  std::string mechanism_;  // of the AUTH exchange at hand
+  std::string mechanism_;    // of the AUTH exchange at hand
+  bool challenged_ = false;  // what is said next is no command, but an answer to a challenge
   int challenges_ = 0;
+  bool handed_over_ = false;
+  Reply last_reply_;
   std::vector<base::Secret> concealed_;
 
   std::optional<std::uint64_t> size_;

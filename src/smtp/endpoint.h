@@ -4,7 +4,9 @@
 
 #include <chrono>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 
 #include "base/secret.h"
 
@@ -23,16 +25,27 @@ struct Tls {
   TlsMode mode = TlsMode::required;
   bool verify = true;  // certificate and name
   TlsVersion at_least = TlsVersion::v1_2;
-  std::string ca_file = {};  // PEM; "": the system's authorities
-  std::string ciphers = {};  // OpenSSL's cipher string; "": the library's choice
-  std::string pins = {};     // "sha256//BASE64;…": public keys of which the server must have one; "": any
+  std::string ca_file = {};      // PEM; "": the system's authorities
+  std::string ciphers = {};      // OpenSSL's cipher string; "": the library's choice
+  std::string pins = {};         // "sha256//BASE64;…": public keys of which the server must have one; "": any
+  std::string certificate = {};  // PEM; ours
+  std::string key = {};          // PEM; "": in the certificate's file
 };
 
 struct Login {
   std::string user;
   base::Secret password;
-  std::string mechanism = "auto";  // or plain, login, cram-md5
-  bool allow_cleartext = false;    // to a host that is not the loopback, without TLS
+  std::string mechanism = "auto";  // or one of known_mechanisms()
+};
+
+// Mechanisms by the names that settings have; "auto" is the first of plain, login and cram-md5 that the server offers.
+std::span<const std::string_view> known_mechanisms();
+
+enum class Family { any, v4, v6 };
+
+struct Proxy {
+  std::string name;  // as it may be shown: "socks5h://proxy.example:1080"
+  base::Secret url;  // the same, perhaps with a user and a password
 };
 
 struct Timeouts {
@@ -46,9 +59,14 @@ struct Endpoint {
   std::string host;  // a name or an address; IPv6 without brackets
   int port = 25;
   std::string helo;  // EHLO's argument: a name or an address literal
-  Tls tls;
-  std::optional<Login> login;
-  Timeouts timeouts;
+  Tls tls = {};
+  std::optional<Login> login = {};
+  bool allow_cleartext_login = false;  // to a host that is not the loopback, without TLS
+  bool show_secrets = false;           // to views
+  std::optional<Proxy> proxy = {};     // socks4, socks4a, socks5, socks5h, or http with CONNECT
+  std::string source_address = {};     // of ours, numeric; "": the system's choice
+  Family family = Family::any;
+  Timeouts timeouts = {};
 
   [[nodiscard]] std::string name() const { return host + ":" + std::to_string(port); }
 };

@@ -107,6 +107,7 @@ Verdict judge(const Failure& failure) {
       .fate = later ? Fate::deferred : Fate::rejected,
       .kind = kind,
       .account = before_mail(failure.phase) && failure.cause != Cause::source && failure.cause != Cause::unsupported,
+      .passing = failure.cause == Cause::lost || (failure.reply && failure.reply->transient()),
       .text = text_of(failure),
       .reply = failure.reply};
 }

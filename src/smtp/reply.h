@@ -29,6 +29,7 @@ class ReplyReader {
   State add(std::string_view line);
   // The reply, once complete; the reader begins anew.
   Reply take();
+  [[nodiscard]] bool begun() const { return reply_.code != 0; }
 
  private:
   Reply reply_;

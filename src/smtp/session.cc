@@ -4,8 +4,10 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <exception>
+#include <utility>
 
 #include "base/text.h"
 #include "smtp/socket.h"
@@ -20,6 +22,37 @@ constexpr long libcurl_waits = 86400;  // seconds: the deadlines are ours
 constexpr long read_buffer = 262144;   // a reply of 64 KiB in one line must reach us whole, to be refused
 constexpr std::size_t stop_header = 0;
 constexpr std::uint64_t longest_goodbye = 4096;  // bytes; an unasked 421 is far shorter
+
+struct Mechanism {
+  std::string_view name;  // as settings have it; SASL's name but for its case
+  int feature;            // of libcurl's, that it needs
+  bool safe_by_default;   // one of those that "auto" stands for
+};
+// In libcurl's order of preference among those of "auto": CRAM-MD5, PLAIN, LOGIN.
+constexpr std::array<Mechanism, 9> mechanisms = {{{"plain", 0, true},
+                                                  {"login", 0, true},
+                                                  {"cram-md5", 0, true},
+                                                  {"scram-sha-256", CURL_VERSION_GSASL, false},
+                                                  {"external", 0, false},
+                                                  {"xoauth2", 0, false},
+                                                  {"oauthbearer", 0, false},
+                                                  {"gssapi", CURL_VERSION_KERBEROS5, false},
+                                                  {"ntlm", CURL_VERSION_NTLM, false}}};
+
+// SASL's names of the mechanisms that a login may use.
+std::vector<std::string> sasl_names(const std::optional<Login>& login) {
+  std::vector<std::string> names;
+  for (const Mechanism& mechanism : mechanisms) {
+    const bool wanted =
+        login && (login->mechanism == mechanism.name || (login->mechanism == "auto" && mechanism.safe_by_default));
+    if (wanted) names.push_back(base::upper(mechanism.name));
+  }
+  return names;
+}
+
+bool is_bearer(std::string_view mechanism) {
+  return mechanism == "xoauth2" || mechanism == "oauthbearer";
+}
 
 struct GlobalInit {
   GlobalInit() { curl_global_init(CURL_GLOBAL_DEFAULT); }
@@ -51,17 +84,22 @@ bool certificate_trouble(CURLcode code) {
          code == CURLE_SSL_ISSUER_ERROR || code == CURLE_SSL_INVALIDCERTSTATUS;
 }
 
-// libcurl says "could not resolve" for a name that does not exist and for a resolver that does not answer.
-Failure::Cause resolver_trouble(const std::string& host) {
-  addrinfo hints{};
-  hints.ai_socktype = SOCK_STREAM;
-  addrinfo* list = nullptr;
-  const int status = ::getaddrinfo(host.c_str(), nullptr, &hints, &list);
-  if (status == 0) ::freeaddrinfo(list);
-  return status == EAI_NONAME || status == EAI_NODATA ? Failure::Cause::unknown_host : Failure::Cause::unresolved;
+// A proxy's answers aren't SMTP.
+constexpr bool proxy_trouble(CURLcode code) {
+  return code == CURLE_PROXY || code == CURLE_COULDNT_RESOLVE_PROXY || code == CURLE_RECV_ERROR ||
+         code == CURLE_GOT_NOTHING || code == CURLE_COULDNT_CONNECT;
 }
 
 }  // namespace
+
+std::span<const std::string_view> known_mechanisms() {
+  static constexpr auto names = [] {
+    std::array<std::string_view, mechanisms.size()> all;
+    for (std::size_t i = 0; i < all.size(); ++i) all[i] = mechanisms[i].name;
+    return all;
+  }();
+  return names;
+}
 
 Result<std::unique_ptr<Session>> Session::make(Endpoint endpoint, View& view) {
   static const GlobalInit once;
@@ -75,11 +113,9 @@ Session::Session(Endpoint endpoint, View& view)
       dialogue_({.tls_wanted = endpoint_.tls.mode == TlsMode::opportunistic || endpoint_.tls.mode == TlsMode::required,
                  .tls_required = endpoint_.tls.mode == TlsMode::required,
                  .login = endpoint_.login.has_value(),
-                 .cleartext_login = endpoint_.login && endpoint_.login->allow_cleartext,
-                 .mechanisms = !endpoint_.login ? std::vector<std::string>{}
-                               : endpoint_.login->mechanism == "auto"
-                                   ? std::vector<std::string>{"PLAIN", "LOGIN", "CRAM-MD5"}
-                                   : std::vector<std::string>{base::upper(endpoint_.login->mechanism)}},
+                 .cleartext_login = endpoint_.allow_cleartext_login,
+                 .mechanisms = sasl_names(endpoint_.login),
+                 .show_secrets = endpoint_.show_secrets},
                 view),
       multi_(curl_multi_init()),
       easy_(curl_easy_init()),
@@ -87,6 +123,7 @@ Session::Session(Endpoint endpoint, View& view)
 
 Session::~Session() {
   drop_connections();
+  let_go();
   easy_.reset();
   multi_.reset();  // closes the connections, which on_close() hears of
 }
@@ -109,7 +146,7 @@ Result<void> Session::set_up() {
   set(CURLOPT_URL, url.c_str());
   set(CURLOPT_PROTOCOLS_STR, "smtp,smtps");
   set(CURLOPT_NETRC, static_cast<long>(CURL_NETRC_IGNORED));
-  set(CURLOPT_PROXY, "");  // or ALL_PROXY diverts the session
+  set_up_way();
   set(CURLOPT_NOSIGNAL, 1L);
   set(CURLOPT_QUICK_EXIT, 1L);  // don't wait for a resolver that hangs
   set(CURLOPT_BUFFERSIZE, read_buffer);
@@ -131,10 +168,23 @@ Result<void> Session::set_up() {
   set(CURLOPT_CLOSESOCKETFUNCTION, &Session::on_close);
   set(CURLOPT_CLOSESOCKETDATA, this);
   set_up_tls();
-  if (endpoint_.login) set_up_login();
+  if (endpoint_.login) {
+    if (auto possible = set_up_login(); !possible) return possible;
+  }
   if (trouble_ == CURLE_OK) return {};
   return Error{kind_of_setting(trouble_),
                std::string("libcurl can't do what is asked: ") + curl_easy_strerror(trouble_)};
+}
+
+// By which way the server is reached.
+void Session::set_up_way() {
+  set(CURLOPT_PROXY, endpoint_.proxy ? endpoint_.proxy->url.reveal().c_str() : "");  // "", or ALL_PROXY diverts us
+  set(CURLOPT_HTTPPROXYTUNNEL, 1L);
+  set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+  const bool v6 = endpoint_.family == Family::v6 || endpoint_.source_address.find(':') != std::string::npos;
+  const bool v4 = !v6 && (endpoint_.family == Family::v4 || !endpoint_.source_address.empty());
+  set(CURLOPT_IPRESOLVE, static_cast<long>(v6 ? CURL_IPRESOLVE_V6 : v4 ? CURL_IPRESOLVE_V4 : CURL_IPRESOLVE_WHATEVER));
+  if (!endpoint_.source_address.empty()) set(CURLOPT_INTERFACE, ("host!" + endpoint_.source_address).c_str());
 }
 
 // The one place where verification is decided.
@@ -156,20 +206,32 @@ void Session::set_up_tls() {
     set(CURLOPT_CAPATH, static_cast<char*>(nullptr));  // that file and no other authority
   }
   if (!tls.ciphers.empty()) set(CURLOPT_SSL_CIPHER_LIST, tls.ciphers.c_str());
+  if (tls.certificate.empty()) return;
+  set(CURLOPT_SSLCERT, tls.certificate.c_str());
+  set(CURLOPT_SSLKEY, tls.key.empty() ? tls.certificate.c_str() : tls.key.c_str());
+  set(CURLOPT_KEYPASSWD, "");  // or OpenSSL asks the terminal for an encrypted key's
 }
 
-void Session::set_up_login() {
+Result<void> Session::set_up_login() {
   const Login& login = *endpoint_.login;
+  const int has = curl_version_info(CURLVERSION_NOW)->features;
+  for (const Mechanism& mechanism : mechanisms) {
+    if (login.mechanism == mechanism.name && (has & mechanism.feature) != mechanism.feature) {
+      return Error{Error::Kind::config, "this libcurl was built without " + base::upper(mechanism.name)};
+    }
+  }
   set(CURLOPT_USERNAME, login.user.c_str());
   set(CURLOPT_PASSWORD, login.password.reveal().c_str());
+  if (is_bearer(login.mechanism)) set(CURLOPT_XOAUTH2_BEARER, login.password.reveal().c_str());
   set(CURLOPT_SASL_IR, 1L);
-  const std::string options =
-      login.mechanism == "auto" ? "AUTH=PLAIN;AUTH=LOGIN;AUTH=CRAM-MD5" : "AUTH=" + base::upper(login.mechanism);
+  std::string options;
+  for (const std::string& name : sasl_names(endpoint_.login)) options += (options.empty() ? "AUTH=" : ";AUTH=") + name;
   set(CURLOPT_LOGIN_OPTIONS, options.c_str());
   // Should the server send it back, in the clear or as AUTH LOGIN has it.
   base::Secret encoded(base64(login.password.reveal()));
   dialogue_.conceal(login.password.reveal());
   dialogue_.conceal(std::string_view(encoded.reveal()).substr(0, encoded.reveal().find('=')));
+  return {};
 }
 
 void Session::run(mail::Message* body, bool last) {
@@ -177,7 +239,8 @@ void Session::run(mail::Message* body, bool last) {
   set(CURLOPT_FORBID_REUSE, last ? 1L : 0L);
   const bool stale = connected() && stale_connection();
   if (stale) drop_connections();
-  set(CURLOPT_FRESH_CONNECT, stale ? 1L : 0L);
+  // Without a connection of ours that stands: libcurl might still know one that was dropped.
+  set(CURLOPT_FRESH_CONNECT, connected() ? 0L : 1L);
   limit_replies(std::chrono::seconds(libcurl_waits));
   set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(endpoint_.timeouts.connect.count()));
   if (trouble_ != CURLE_OK) {
@@ -189,12 +252,39 @@ void Session::run(mail::Message* body, bool last) {
   }
   error_text_.assign(CURL_ERROR_SIZE, '\0');
   progress();
+  connecting_ = false;
+  if (!connected()) begin_connecting();
   loop();
   body_ = nullptr;
 }
 
+// A new connection is on its way, of which the dialogue hears once.
+void Session::begin_connecting() {
+  if (std::exchange(connecting_, true)) return;
+  dialogue_.connecting(endpoint_.host);
+  heard_ = 0;
+  peer_closed_ = false;
+}
+
+bool Session::open() {
+  set(CURLOPT_CONNECT_ONLY, 1L);
+  held_ = true;
+  dialogue_.begin_transaction(0, std::nullopt);
+  run(nullptr, false);
+  if (dialogue_.failure() || !connected()) let_go();
+  return held_;
+}
+
+// Ends the life of a connection that libcurl has opened for us.
+void Session::let_go() noexcept {
+  if (!std::exchange(held_, false)) return;
+  drop_connections();
+  curl_multi_remove_handle(multi_.get(), easy_.get());
+  curl_easy_setopt(easy_.get(), CURLOPT_CONNECT_ONLY, 0L);
+}
+
 void Session::close() {
-  if (!connected() || stale_connection()) return;
+  if (held_ || !connected() || stale_connection()) return;
   // libcurl says QUIT only after a transfer; RSET is the one that does nothing.
   set(CURLOPT_UPLOAD, 0L);
   set(CURLOPT_MAIL_RCPT, static_cast<curl_slist*>(nullptr));
@@ -226,12 +316,14 @@ void Session::loop() {
   // A transfer that is not done must end without another byte. libcurl would take its removal for the end of the body
   // and write the final dot, so the sockets are shut first.
   if (running > 0) drop_connections();
-  curl_multi_remove_handle(multi_.get(), easy_.get());
+  // A connection that is ours to speak on lives as long as the handle stays.
+  if (!held_) curl_multi_remove_handle(multi_.get(), easy_.get());
 }
 
 // Looks at what libcurl does not: false ends the transfer.
 bool Session::watch() {
   notice_connection();
+  notice_tls();
   const int fd = socket();
   if (announced_ && dialogue_.phase() == Phase::body && waiting(fd) != Waiting::nothing) {
     return hear_unasked(fd);
@@ -272,15 +364,16 @@ void Session::limit_replies(milliseconds time) {
 void Session::explain(CURLcode code) {
   // What becomes of QUIT is no trouble, but libcurl says it after a trouble as well: the reply that is missing tells.
   const Phase phase = dialogue_.awaited().value_or(dialogue_.phase());
-  if (phase == Phase::quit || (phase == Phase::rcpt && dialogue_.settled())) return;  // all recipients were refused
+  if (phase == Phase::quit || (phase == Phase::rcpt && dialogue_.settled() && !dialogue_.granted())) return;
   const std::string text = error_text_[0] ? error_text_.c_str() : curl_easy_strerror(code);
   const auto failed = [&](Failure::Cause cause, Error::Kind kind = Error::Kind::internal) {
     dialogue_.fail({.cause = cause, .phase = phase, .text = text, .kind = kind});
   };
   if (certificate_trouble(code)) return failed(Failure::Cause::certificate);
+  if (endpoint_.proxy && phase <= Phase::greeting && proxy_trouble(code)) return failed(Failure::Cause::unreachable);
   switch (code) {
     case CURLE_COULDNT_RESOLVE_HOST:
-      return failed(resolver_trouble(endpoint_.host));
+      return failed(resolver_trouble());
     case CURLE_COULDNT_CONNECT:
       return failed(Failure::Cause::unreachable);
     case CURLE_OPERATION_TIMEDOUT:
@@ -301,11 +394,25 @@ void Session::explain(CURLcode code) {
       return failed(Failure::Cause::local, kind_of_setting(code));
     case CURLE_OUT_OF_MEMORY:
       return failed(Failure::Cause::local, Error::Kind::temporary);
+    case CURLE_INTERFACE_FAILED:
+      return failed(Failure::Cause::local, Error::Kind::system);
     case CURLE_RECV_ERROR:
       return failed(peer_closed_ ? Failure::Cause::lost : Failure::Cause::protocol);
     default:
       return failed(Failure::Cause::lost);
   }
+}
+
+// libcurl says "could not resolve" for a name that does not exist and for a resolver that does not answer. A quick no
+// is asked for once more, and its reason; a slow one is trouble, and asking again would only take as long again.
+Failure::Cause Session::resolver_trouble() const {
+  if (base::Instant::clock::now() - progress_ > std::chrono::seconds(3)) return Failure::Cause::unresolved;
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  addrinfo* list = nullptr;
+  const int status = ::getaddrinfo(endpoint_.host.c_str(), nullptr, &hints, &list);
+  if (status == 0) ::freeaddrinfo(list);
+  return status == EAI_NONAME || status == EAI_NODATA ? Failure::Cause::unknown_host : Failure::Cause::unresolved;
 }
 
 Error::Kind Session::kind_of_setting(CURLcode code) const {
@@ -331,10 +438,11 @@ void Session::notice_connection() {
   std::iter_swap(peer, sockets_.end() - 1);  // the one that counts is the last
   const auto other = peer_of(socket());
   announced_ = true;
+  connecting_ = false;
   progress();
   // libcurl counts greeting, TLS and login as connecting; they have a reply's time each.
   set(CURLOPT_CONNECTTIMEOUT, libcurl_waits);
-  dialogue_.connected(other->address, other->port, other->loopback);
+  dialogue_.connected(other->address, other->port, other->loopback && !endpoint_.proxy);
 }
 
 // Version and cipher, at the first word after the handshake.
@@ -355,7 +463,12 @@ void* Session::openssl() const {
 
 // Between two messages: has the server hung up, or said something that nobody asked for?
 bool Session::stale_connection() {
-  return waiting(socket()) != Waiting::nothing || (!secure_ && bytes_received(socket()).value_or(0) > heard_);
+  return waiting(socket()) != Waiting::nothing || (countable() && bytes_received(socket()).value_or(0) > heard_);
+}
+
+// What the kernel has received is what was heard, and neither TLS records nor a proxy's words.
+bool Session::countable() const {
+  return !secure_ && !endpoint_.proxy;
 }
 
 // After a reply: is there more, in the kernel or in libcurl's own buffer? The next command must not be written then.
@@ -370,7 +483,7 @@ bool Session::unread() {
     case Waiting::nothing:
       break;
   }
-  const std::uint64_t received = secure_ ? 0 : bytes_received(fd).value_or(0);
+  const std::uint64_t received = countable() ? bytes_received(fd).value_or(0) : 0;
   if (received <= heard_) return false;
   // libcurl has read it together with the reply and keeps it. A good-bye is a short line; behind STARTTLS's 220 it
   // would be an injection.
@@ -439,17 +552,21 @@ std::size_t Session::hear(std::string_view line) {
   }
   if (!dialogue_.settled()) return line.size();
   if (dialogue_.failure() || dialogue_.accepted()) {
-    // libcurl says QUIT now, unless the server has hung up already.
-    return waiting(socket()) == Waiting::end ? stop_header : line.size();
+    // libcurl says QUIT now, unless the server has hung up already, or said so.
+    if (!stale_connection()) return line.size();
+    drop_connections();
+    return stop_header;
   }
   return unread() ? stop_header : line.size();
 }
 
 void Session::overhear(curl_infotype type, std::string_view text) {
   if (type == CURLINFO_HEADER_OUT) {
+    if (endpoint_.proxy && dialogue_.phase() == Phase::greeting) return;  // CONNECT, perhaps with the proxy's password
     notice_tls();
     while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.remove_suffix(1);
     progress();
+    acknowledge_quickly(socket());
     dialogue_.command(text);
     if (parting(dialogue_.phase())) limit_replies(endpoint_.timeouts.quit);
   } else if (type == CURLINFO_DATA_OUT) {
@@ -510,9 +627,8 @@ int Session::on_socket(void* self, curl_socket_t socket, curlsocktype /*purpose*
   return session.guarded(
       [&] {
         if (session.sockets_.empty()) {
-          session.peer_closed_ = false;
-          session.dialogue_.connecting(session.endpoint_.host);
-          session.heard_ = 0;
+          session.begin_connecting();
+          session.dialogue_.resolved();
         }
         session.sockets_.push_back(socket);
         return CURL_SOCKOPT_OK;

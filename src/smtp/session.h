@@ -38,6 +38,9 @@ class Session {
   // Ends the connection with QUIT, if there is one.
   void close();
 
+  // Connects, secures and logs in, and leaves the connection to a Channel. False: the dialogue knows why.
+  bool open();
+
   [[nodiscard]] Dialogue& dialogue() { return dialogue_; }
   [[nodiscard]] const Endpoint& endpoint() const { return endpoint_; }
   [[nodiscard]] bool connected() const { return !sockets_.empty(); }
@@ -50,6 +53,8 @@ class Session {
   }
 
  private:
+  friend class Channel;  // speaks on the connection that was opened
+
   struct EasyDeleter {
     void operator()(CURL* easy) const noexcept { curl_easy_cleanup(easy); }
   };
@@ -60,16 +65,21 @@ class Session {
   Session(Endpoint endpoint, View& view);
   Result<void> set_up();
   void set_up_tls();
-  void set_up_login();
+  void set_up_way();
+  Result<void> set_up_login();
 
+  void begin_connecting();
+  void let_go() noexcept;
   void loop();
   bool watch();
   void explain(CURLcode code);
+  [[nodiscard]] Failure::Cause resolver_trouble() const;
   [[nodiscard]] Error::Kind kind_of_setting(CURLcode code) const;
   void notice_connection();
   void notice_tls();
   [[nodiscard]] void* openssl() const;
   bool stale_connection();
+  [[nodiscard]] bool countable() const;
   bool unread();
   bool hear_unasked(int socket);
   std::optional<std::string> receive(int socket);
@@ -102,6 +112,8 @@ class Session {
   std::string error_text_;  // libcurl writes here (CURL_ERROR_SIZE)
   CURLcode trouble_ = CURLE_OK;
   std::vector<int> sockets_;  // open ones; while connecting there may be two
+  bool connecting_ = false;   // the dialogue knows that a connection is being made
+  bool held_ = false;         // a connection of open()'s stands
   bool announced_ = false;    // the connection was noticed
   bool secure_ = false;       // and its TLS
   bool peer_closed_ = false;  // the connection that was closed last had been closed, or reset, by the server

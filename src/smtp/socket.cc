@@ -50,7 +50,11 @@ Waiting waiting(int socket) {
   return Waiting::end;
 }
 
-// say.
+void acknowledge_quickly(int socket) {
+  const int on = 1;
+  ::setsockopt(socket, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
+}
+
 std::optional<std::uint64_t> bytes_received(int socket) {
   // glibc's tcp_info ends before this field; the kernel's goes on (linux/tcp.h, since Linux 4.1).
   struct {

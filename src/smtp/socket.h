@@ -24,4 +24,8 @@ Waiting waiting(int socket);
 // say.
 std::optional<std::uint64_t> bytes_received(int socket);
 
+// Has what comes next acknowledged at once. A server that writes its reply in two pieces would wait for that otherwise
+// (Nagle's algorithm against delayed acknowledgement, 40 ms). The kernel forgets it after a while.
+void acknowledge_quickly(int socket);
+
 }  // namespace pillarbox::smtp

@@ -23,11 +23,11 @@ def table(source):
 def manual(page):
     """Each option that has an entry or is listed in a manual page."""
     text = (ROOT / "man" / page).read_text()
-    found = set(re.findall(r"\bFl -([a-z][a-z-]+)", text))
+    found = set(re.findall(r"\bFl -([a-z][a-z0-9-]+)", text))
     for line in re.findall(r"^\.(?:It )?(Fl .*)$", text, re.M):
-        found |= set(re.findall(r"\bFl ([A-Za-z])\b", line))
+        found |= set(re.findall(r"\bFl ([A-Za-z0-9])\b", line))
         if line.count(",") > 1 or re.match(r"Fl \w ,", line):
-            found |= set(re.findall(r"(?:^Fl|,) ([A-Za-z])\b", line))
+            found |= set(re.findall(r"(?:^Fl|,) ([A-Za-z0-9])\b", line))
     return found
 
 
@@ -50,7 +50,7 @@ class Options(unittest.TestCase):
         self.assertEqual(described - known, set(), f"{page} has what the program lacks")
 
     def test_smtp(self):
-        rows = table("smtp_tool.cc")
+        rows = table("task.cc")
         self.assertGreater(len(rows), 25, "the table was read")
         self.check(rows, "smtp.1", help_of("smtp", "-h").partition("OPTIONS")[2].partition("EXIT")[0])
 

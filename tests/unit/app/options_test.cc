@@ -19,7 +19,7 @@ constexpr auto table = std::to_array<Option>({
     {"ignore-dots", 'i', Argument::none, "", ""},
     {"from", 'f', Argument::required, "ADDRESS", "sender"},
     {"from", 'r', Argument::required, "ADDRESS", ""},
-    {"password", 'P', Argument::required, "PASSWORD", "password"},
+    {"password", 'P', Argument::required, "PASSWORD", "password", true},
     {"server", 's', Argument::server, "SERVER", "server"},
     {"smtp", '\0', Argument::hand_over, "", "the rest is smtp's"},
     {"dry-run", '\0', Argument::none, "", "do nothing"},
@@ -167,11 +167,11 @@ TEST(ASecret, IsWipedWhereOthersCanSeeIt) {
     std::vector<char*> argv;
     for (std::string& word : memory) argv.push_back(word.data());
     argv.push_back(nullptr);
-    auto options = Options::parse(table, words, Operands::anywhere, argv.data(), "password");
+    auto options = Options::parse(table, words, Operands::anywhere, argv.data());
     ASSERT_TRUE(succeeds(options));
-    EXPECT_TRUE(options->has_secret());
-    EXPECT_EQ(options->take_secret().reveal(), "hunter2");
-    EXPECT_FALSE(options->has("password")) << "it is nowhere else";
+    EXPECT_TRUE(options->has("password"));
+    EXPECT_EQ(options->take_secret("password").reveal(), "hunter2");
+    EXPECT_EQ(options->all("password"), Words{""}) << "it is nowhere else";
     for (const std::string& word : memory) EXPECT_FALSE(contains(word, "hunter2")) << word;
     EXPECT_EQ(memory.back(), "x");
     EXPECT_TRUE(memory[0].starts_with("-"));
@@ -183,9 +183,9 @@ TEST(ASecret, IsTheLastThatWasGivenAndAllAreWiped) {
   Words memory = {"-P", "first", "-P", "second"};
   std::vector<char*> argv;
   for (std::string& word : memory) argv.push_back(word.data());
-  auto options = Options::parse(table, memory, Operands::anywhere, argv.data(), "password");
+  auto options = Options::parse(table, memory, Operands::anywhere, argv.data());
   ASSERT_TRUE(succeeds(options));
-  EXPECT_EQ(options->take_secret().reveal(), "second");
+  EXPECT_EQ(options->take_secret("password").reveal(), "second");
   for (const std::string& word : memory) EXPECT_FALSE(contains(word, "first") || contains(word, "second"));
 }
 
@@ -193,15 +193,15 @@ TEST(ASecret, IsWipedEvenIfTheCommandLineIsRefused) {
   Words memory = {"-P", "hunter2", "--nonsense"};
   std::vector<char*> argv;
   for (std::string& word : memory) argv.push_back(word.data());
-  EXPECT_TRUE(fails_as(Options::parse(table, memory, Operands::anywhere, argv.data(), "password"), Error::Kind::usage));
+  EXPECT_TRUE(fails_as(Options::parse(table, memory, Operands::anywhere, argv.data()), Error::Kind::usage));
   EXPECT_FALSE(contains(memory[1], "hunter2"));
 }
 
 TEST(ASecret, NeedsNoArgv) {
-  auto options = Options::parse(table, {"-P", ""}, Operands::anywhere, nullptr, "password");
+  auto options = Options::parse(table, {"-P", ""}, Operands::anywhere);
   ASSERT_TRUE(succeeds(options));
-  EXPECT_TRUE(options->has_secret());
-  EXPECT_TRUE(options->take_secret().empty());
+  EXPECT_TRUE(options->has("password"));
+  EXPECT_TRUE(options->take_secret("password").empty());
 }
 
 // --- for people

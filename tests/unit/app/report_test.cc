@@ -48,7 +48,7 @@ TEST(ATally, IsTheFirstPermanentFailure) {
 
 TEST(Complaints, AreOneLineEachAndHarmless) {
   ::testing::internal::CaptureStderr();
-  complain("smtp", Error{Kind::data, "first\nsecond \x1b[31m", "what mends it"});
+  complain("smtp", Error{Kind::config, "first\nsecond \x1b[31m", "what mends it"});
   EXPECT_EQ(::testing::internal::GetCapturedStderr(), "smtp: first\nsmtp: second \\x1b[31m\nsmtp:   what mends it\n");
 }
 

@@ -9,6 +9,7 @@ namespace pillarbox::app {
 namespace {
 
 using namespace std::string_view_literals;
+using test::contains;
 using test::fails_as;
 using test::succeeds;
 
@@ -36,7 +37,7 @@ TEST(AServer, HasEveryFormOfTheManual) {
   EXPECT_EQ(read("smtps://mail.example.com:4650"), "s mail.example.com 4650");
   EXPECT_EQ(read("smtps://[::1]:465"), "s ::1 465");
   EXPECT_EQ(read("SMTPS://Mail.Example.Com"), "s Mail.Example.Com");
-  EXPECT_EQ(read("m\xc3\xbcnchen.example"), "m\xc3\xbcnchen.example");
+  EXPECT_EQ(read("m\xc3\xbcnchen.example"), "xn--mnchen-3ya.example");
   EXPECT_EQ(read("host_1.example"), "host_1.example");
   EXPECT_EQ(read("h:1"), "h 1");
   EXPECT_EQ(read("h:65535"), "h 65535");
@@ -131,6 +132,36 @@ TEST(AHeloName, CarriesNothingIntoTheDialogue) {
     EXPECT_TRUE(fails_as(parse_helo(text), usage)) << base::escape(text);
   }
   EXPECT_TRUE(fails_as(parse_helo(std::string(256, 'a')), usage));
+}
+
+std::string proxy(const std::string& text) {
+  const auto parsed = parse_proxy(base::Secret(text));
+  if (!parsed) return contains(parsed.error().text, "hunter2") ? "shown!" : "!";
+  return parsed->name + (parsed->url.reveal() == text ? "" : " altered");
+}
+
+TEST(AProxy, IsShownWithoutItsPassword) {
+  EXPECT_EQ(proxy("socks5h://proxy.example:1080"), "socks5h://proxy.example:1080");
+  EXPECT_EQ(proxy("http://alice:hunter2@proxy.example:3128"), "http://proxy.example:3128");
+  EXPECT_EQ(proxy("SOCKS4A://alice@[::1]:1080/"), "socks4a://[::1]:1080");
+  EXPECT_EQ(proxy("socks5://a@b:hunter2@127.0.0.1:1"), "socks5://127.0.0.1:1");
+}
+
+TEST(AProxy, IsRefusedWithoutItsPassword) {
+  for (const char* text :
+       {"", "proxy.example:1080", "https://alice:hunter2@x:1", "smtp://x", "http://", "http://a:hunter2@",
+        "socks5://alice:hunter2@x:99999", "socks5://x/path", "http://alice:hunter2@x y:1", "http://x\n:1", "://x"}) {
+    EXPECT_EQ(proxy(text), "!") << text;
+  }
+}
+
+TEST(ASourceAddress, IsNumeric) {
+  for (const char* good : {"127.0.0.1", "192.0.2.7", "::1", "2001:db8::1", "fe80::1%eth0"}) {
+    EXPECT_TRUE(succeeds(parse_source_address(good))) << good;
+  }
+  for (const char* bad : {"", "localhost", "eth0", "127.1", "1.2.3.4:5", "[::1]", "host!1.2.3.4", "1.2.3.4\n"}) {
+    EXPECT_TRUE(fails_as(parse_source_address(bad), Error::Kind::usage)) << bad;
+  }
 }
 
 }  // namespace

@@ -61,12 +61,5 @@ TEST(IsoTime, IsUtcWhateverTheZone) {
   EXPECT_EQ(iso8601_utc(std::chrono::system_clock::from_time_t(1709164799)), "2024-02-28T23:59:59Z");
 }
 
-TEST(Seconds, HaveThreeDecimals) {
-  EXPECT_EQ(seconds(std::chrono::milliseconds(112)), "0.112");
-  EXPECT_EQ(seconds(std::chrono::duration<double>(0)), "0.000");
-  EXPECT_EQ(seconds(std::chrono::microseconds(61499)), "0.061");
-  EXPECT_EQ(seconds(std::chrono::hours(1)), "3600.000");
-}
-
 }  // namespace
 }  // namespace pillarbox::base

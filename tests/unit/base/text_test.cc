@@ -134,5 +134,14 @@ TEST(JsonString, IsJsonWhateverComes) {
   EXPECT_EQ(json_string("\xed\xa0\x80"), "\"\\ufffd\\ufffd\\ufffd\"") << "half a surrogate pair";
 }
 
+TEST(Decimal, RoundsToItsDecimals) {
+  EXPECT_EQ(decimal(0.112), "0.112");
+  EXPECT_EQ(decimal(0), "0.000");
+  EXPECT_EQ(decimal(0.061499), "0.061");
+  EXPECT_EQ(decimal(3600), "3600.000");
+  EXPECT_EQ(decimal(12.25, 1), "12.2");
+  EXPECT_EQ(decimal(0.000123, 6), "0.000123");
+}
+
 }  // namespace
 }  // namespace pillarbox::base

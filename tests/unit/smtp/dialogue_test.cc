@@ -28,7 +28,8 @@ class Recorder final : public View {
   void reply_line(std::string_view line) override { lines.push_back("S: " + std::string(line)); }
   void body(std::string_view piece) override { body_text += piece; }
   void body_ended() override { lines.emplace_back("."); }
-  void note(std::string_view text) override { lines.push_back("*  " + std::string(text)); }
+  void connected(const Connection& connection) override { lines.push_back("*  " + connection.address); }
+  void secured(const Connection& connection) override { lines.push_back("*  " + connection.tls->version); }
   void ready(const Connection& connection) override {
     ++times_ready;
     last = connection;

@@ -1,0 +1,118 @@
+#include "smtp/channel.h"
+
+#include <poll.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "smtp/socket.h"
+
+namespace pillarbox::smtp {
+namespace {
+
+constexpr std::size_t longest_line = 65536;  // of a reply
+
+}  // namespace
+
+bool Channel::put(std::string_view octets) {
+  while (!octets.empty()) {
+    if (begin_ == end_) begin_ = end_ = 0;
+    if (end_ == out_.size() && !flush()) return false;
+    if (end_ == out_.size()) continue;
+    const std::size_t count = std::min(octets.size(), out_.size() - end_);
+    octets.copy(out_.data() + end_, count);
+    end_ += count;
+    octets.remove_prefix(count);
+  }
+  return true;
+}
+
+bool Channel::settle() {
+  if (!flush()) return false;
+  while (!session_.dialogue_.settled()) {
+    const Step step = read();
+    if (step == Step::over) return false;
+    if (step == Step::blocked && !wait(false)) return false;
+  }
+  return true;
+}
+
+bool Channel::hear() {
+  if (!flush()) return false;
+  for (;;) {
+    const Step step = read();
+    if (step != Step::done) return step == Step::blocked;
+  }
+}
+
+// Receives until there is nothing, sends, and when neither goes on waits for either.
+bool Channel::flush() {
+  session_.progress();
+  while (begin_ < end_) {
+    const Step heard = read();
+    if (heard == Step::over) return false;
+    if (heard == Step::done) continue;
+    const Step said = write();
+    if (said == Step::over) return false;
+    if (said == Step::blocked && !wait(true)) return false;
+  }
+  begin_ = end_ = 0;
+  return true;
+}
+
+Channel::Step Channel::write() {
+  std::size_t count = 0;
+  const CURLcode code = curl_easy_send(session_.easy_.get(), out_.data() + begin_, end_ - begin_, &count);
+  if (code == CURLE_AGAIN) return Step::blocked;
+  if (code != CURLE_OK) return over(Failure::Cause::lost), Step::over;
+  begin_ += count;
+  session_.progress();
+  acknowledge_quickly(descriptor());
+  return Step::done;
+}
+
+Channel::Step Channel::read() {
+  std::array<char, 16384> piece;
+  std::size_t count = 0;
+  const CURLcode code = curl_easy_recv(session_.easy_.get(), piece.data(), piece.size(), &count);
+  if (code == CURLE_AGAIN) return Step::blocked;
+  if (code != CURLE_OK || count == 0) return over(Failure::Cause::lost), Step::over;
+  return take({piece.data(), count}) ? Step::done : Step::over;
+}
+
+// Time passes for silence only: a server that dribbles a reply gains none by it.
+bool Channel::wait(bool to_write) {
+  using std::chrono::milliseconds;
+  const auto left = std::chrono::duration_cast<milliseconds>(session_.deadline() - base::Instant::clock::now());
+  if (left.count() < 0) return over(Failure::Cause::timeout);
+  pollfd watched{descriptor(), static_cast<short>(to_write ? POLLIN | POLLOUT : POLLIN), 0};
+  ::poll(&watched, 1, static_cast<int>(std::min<milliseconds::rep>(left.count() + 1, 60000)));
+  return true;
+}
+
+bool Channel::take(std::string_view octets) {
+  while (!octets.empty()) {
+    const std::size_t end = std::min(octets.find('\n') + 1, octets.size() + 1);
+    const bool whole = end > 0 && end <= octets.size();
+    line_ += octets.substr(0, whole ? end : octets.size());
+    octets.remove_prefix(whole ? end : octets.size());
+    if (line_.size() > longest_line) return over(Failure::Cause::protocol, "a reply of more than 64 KiB");
+    if (!whole) break;
+    const std::string line = std::exchange(line_, {});
+    if (session_.dialogue_.reply_line(line) == Dialogue::Next::stop) {
+      session_.drop_connections();
+      return false;
+    }
+    if (!session_.dialogue_.within_reply()) session_.progress();
+  }
+  return true;
+}
+
+bool Channel::over(Failure::Cause cause, std::string text) {
+  Dialogue& dialogue = session_.dialogue_;
+  dialogue.fail({.cause = cause, .phase = dialogue.awaited().value_or(dialogue.phase()), .text = std::move(text)});
+  session_.drop_connections();
+  return false;
+}
+
+}  // namespace pillarbox::smtp

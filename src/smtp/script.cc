@@ -1,0 +1,202 @@
+#include "smtp/script.h"
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "smtp/outcome.h"
+
+namespace pillarbox::smtp {
+namespace {
+
+constexpr std::size_t most_held = 1U << 20U;  // bytes of lines; what is longer is no list of commands
+
+bool is_verb(std::string_view line, std::string_view verb) {
+  const std::string_view text = base::trim(line);
+  return base::iequals(text.substr(0, text.find_first_of(" \t")), verb);
+}
+
+// "250", "25", "2", "2xx", "25x": what a code begins with, or nothing.
+std::optional<std::string> prefix_of(std::string_view word) {
+  const std::size_t digits = std::min(word.find_first_not_of("0123456789"), word.size());
+  const bool rest_open = word.substr(digits).find_first_not_of("xX") == std::string_view::npos;
+  if (digits == 0 || word.size() > 3 || !rest_open) return std::nullopt;
+  return std::string(word.substr(0, digits));
+}
+
+}  // namespace
+
+Result<std::optional<Expectation>> parse_expect(std::string_view line) {
+  if (!is_verb(line, "expect")) return std::optional<Expectation>();
+  Expectation codes;
+  const std::string_view text = base::trim(line);
+  for (const std::string_view word : base::split(text.substr(6), ' ')) {
+    if (base::trim(word).empty()) continue;
+    const auto code = prefix_of(base::trim(word));
+    if (!code) {
+      return Error{Error::Kind::data, base::quote(word) + " is no reply code; one is written 250, 25 or 2xx"};
+    }
+    codes.push_back(*code);
+  }
+  if (codes.empty()) return Error{Error::Kind::data, "expect needs a reply code"};
+  return std::optional(std::move(codes));
+}
+
+Error Script::here(Error::Kind kind, const std::string& what) const {
+  return {kind, "line " + std::to_string(current_) + ": " + what};
+}
+
+Result<void> Script::play(const std::string& line) {
+  return play_numbered(line, ++number_);
+}
+
+Result<void> Script::play_numbered(const std::string& line, std::size_t number) {
+  current_ = number;
+  switch (state_) {
+    case State::command:
+      return command(line);
+    case State::text:
+      return text(line);
+    case State::chunk:
+      return chunk(line);
+    case State::refused:
+      return decide(line, number);
+  }
+  return {};
+}
+
+Result<void> Script::command(const std::string& line) {
+  const auto expectation = parse_expect(line);
+  if (!expectation) return here(expectation.error().kind, expectation.error().text);
+  if (*expectation) return check(**expectation);
+  if (over_) return here(Error::Kind::data, "something follows QUIT");
+  Dialogue& dialogue = session_.dialogue();
+  const Connection& connection = dialogue.connection();
+  const bool open_line = !connection.tls && !connection.loopback && !session_.endpoint().allow_cleartext_login;
+  if (is_verb(line, "AUTH") && open_line) {
+    return here(Error::Kind::no_permission, "AUTH without TLS on a line that others may hear; it was not sent");
+  }
+  if (!channel_.hear()) return why();
+  sent_ = dialogue.command(line);
+  if (!channel_.put(line + "\r\n")) return why();
+  if (is_verb(line, "BDAT")) {
+    const auto words = base::split(base::trim(line), ' ');
+    owed_ = words.size() > 1 ? base::number(words[1]).value_or(0) : 0;
+    state_ = owed_ > 0 ? State::chunk : State::command;
+    if (owed_ > 0) return {};
+  }
+  over_ = is_verb(line, "QUIT");
+  if (auto settled = settle(); !settled && !over_) return settled;  // what becomes of QUIT is no trouble
+  if (is_verb(line, "STARTTLS") && dialogue.last_reply().code == 220) {
+    return here(Error::Kind::usage, "a script can't begin TLS; -T and -M do, before its first line");
+  }
+  if (is_verb(line, "DATA")) {
+    if (dialogue.last_reply().code == 354) {
+      state_ = State::text;
+    } else if (look_ahead_) {
+      state_ = State::refused;
+    }
+  }
+  return {};
+}
+
+Result<void> Script::check(const Expectation& expectation) {
+  const Reply& reply = session_.dialogue().last_reply();
+  if (sent_.empty()) return here(Error::Kind::data, "expect has no command before it");
+  const std::string code = std::to_string(reply.code);
+  const bool met = std::any_of(expectation.begin(), expectation.end(),
+                               [&](const std::string& prefix) { return code.starts_with(prefix); });
+  if (met) return {};
+  std::string wanted;
+  for (const std::string& prefix : expectation) wanted += (wanted.empty() ? "" : " or ") + prefix;
+  return here(Error::Kind::protocol, "sent " + base::quote(sent_) + ", expected " + wanted + ", got " +
+                                         (reply.code == 0 ? "no reply" : base::quote(code + " " + reply.text())));
+}
+
+Result<void> Script::text(const std::string& line) {
+  Dialogue& dialogue = session_.dialogue();
+  const bool end = line == ".";
+  if (!channel_.put(line + "\r\n")) return why();
+  if (!end) {
+    dialogue.body(line + "\r\n");
+    return {};
+  }
+  dialogue.body_ended();
+  sent_ = line;
+  state_ = State::command;
+  return settle();
+}
+
+// The lines count with their CRLF; one that is longer than what is owed would be a command within it.
+Result<void> Script::chunk(const std::string& line) {
+  const std::string octets = line + "\r\n";
+  if (octets.size() > owed_) {
+    return here(Error::Kind::data, "the chunk ends within this line: BDAT said " +
+                                       std::to_string(octets.size() - owed_) + " octets too few");
+  }
+  if (!channel_.put(octets)) return why();
+  session_.dialogue().body(octets);
+  owed_ -= octets.size();
+  if (owed_ > 0) return {};
+  state_ = State::command;
+  return settle();
+}
+
+// A text ends in a dot; if the next DATA, or the end, comes before one, what lies between are commands.
+Result<void> Script::decide(const std::string& line, std::size_t number) {
+  if (held_.empty() && held_size_ == 0 && is_verb(line, "expect")) return command(line);
+  if (line == ".") {
+    held_.clear();
+    return play_held();
+  }
+  held_size_ += line.size() + 1;
+  if (held_size_ > most_held) {  // a text for sure; it need not be kept to be passed over
+    held_.clear();
+    return {};
+  }
+  held_.emplace_back(line, number);
+  return is_verb(line, "DATA") ? play_held() : Result<void>();
+}
+
+Result<void> Script::play_held() {
+  state_ = State::command;
+  held_size_ = 0;
+  for (const auto& [line, number] : std::exchange(held_, {})) {
+    if (auto played = play_numbered(line, number); !played) return played;
+  }
+  return {};
+}
+
+void Script::leave() {
+  const bool between = state_ == State::command || state_ == State::refused;
+  if (!between || over_ || session_.dialogue().failure()) return;
+  if (const auto said = command("QUIT"); !said) over_ = true;
+}
+
+Result<void> Script::finish() {
+  if (state_ == State::refused) {
+    if (auto played = play_held(); !played) return played;
+  }
+  current_ = number_;
+  if (state_ == State::text) return here(Error::Kind::data, "the text has no end: a line with a dot alone is missing");
+  if (state_ == State::chunk) {
+    return here(Error::Kind::data, "the chunk has no end: " + std::to_string(owed_) + " octets are missing");
+  }
+  return over_ ? Result<void>() : command("QUIT");
+}
+
+Result<void> Script::hear() {
+  return channel_.hear() ? Result<void>() : why();
+}
+
+// Waits for what is owed; a conversation that ended says why.
+Result<void> Script::settle() {
+  return channel_.settle() ? Result<void>() : why();
+}
+
+Error Script::why() const {
+  const auto& failure = session_.dialogue().failure();
+  const Verdict verdict = failure ? judge(*failure) : Verdict{.text = "the connection was lost"};
+  return here(verdict.kind, verdict.text);
+}
+
+}  // namespace pillarbox::smtp

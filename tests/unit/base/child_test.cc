@@ -1,0 +1,78 @@
+#include "base/child.h"
+
+#include <gtest/gtest.h>
+#include <signal.h>  // NOLINT(modernize-deprecated-headers): kill is not in <csignal>
+#include <unistd.h>
+
+#include <fstream>
+
+#include "base/clock.h"
+#include "support.h"
+
+namespace pillarbox::base {
+namespace {
+
+using test::contains;
+using test::fails_as;
+using test::succeeds;
+
+constexpr auto long_enough = std::chrono::seconds(30);
+
+std::string line_of(const std::string& command) {
+  const auto line = line_of_command(command, long_enough);
+  return line ? line->reveal() : "!" + line.error().text;
+}
+
+TEST(ACommand, GivesItsFirstLine) {
+  EXPECT_EQ(line_of("echo hunter2"), "hunter2");
+  EXPECT_EQ(line_of("printf 'a b\\r\\nsecond\\n'"), "a b");
+  EXPECT_EQ(line_of("printf 'no line end'"), "no line end");
+  EXPECT_EQ(line_of("printf '\\nsecond\\n'"), "");
+  EXPECT_EQ(line_of("true"), "");
+}
+
+TEST(ACommand, MayWriteMoreThanAnybodyReads) {
+  EXPECT_EQ(line_of("echo first; head -c 1000000 /dev/zero; head -c 1000000 /dev/zero >&2"), "first");
+}
+
+TEST(ACommand, ThatFailsIsToldWithItsOwnWords) {
+  const auto failed = line_of_command("echo hunter2; echo 'no such entry' >&2; exit 3", long_enough);
+  ASSERT_TRUE(fails_as(failed, Error::Kind::io));
+  EXPECT_TRUE(contains(failed.error().text, "status 3: no such entry"));
+  EXPECT_FALSE(contains(failed.error().text, "hunter2"));
+  EXPECT_TRUE(contains(line_of("kill -9 $$"), "signal 9"));
+  EXPECT_TRUE(contains(line_of("/no/such/program"), "status 127"));
+}
+
+TEST(ACommand, ThatTakesTooLongIsKilledWithItsChildren) {
+  const std::string file = ::testing::TempDir() + "child-" + std::to_string(::getpid());
+  const auto late = line_of_command("sleep 1000 & echo $! > " + file + "; wait", std::chrono::milliseconds(300));
+  EXPECT_TRUE(fails_as(late, Error::Kind::temporary));
+  int sleeper = 0;
+  std::ifstream(file) >> sleeper;
+  ASSERT_GT(sleeper, 0);
+  // A killed process may stay a zombie until its new parent looks.
+  std::string state;
+  for (int i = 0; i < 500 && ::kill(sleeper, 0) == 0 && state != "Z"; ++i) {
+    std::ifstream status("/proc/" + std::to_string(sleeper) + "/stat");
+    std::string word;
+    status >> word >> word >> state;
+    ::usleep(10000);
+  }
+  EXPECT_TRUE(::kill(sleeper, 0) != 0 || state == "Z");
+  ::unlink(file.c_str());
+}
+
+TEST(ACommand, IsNotWaitedForBeyondItsEnd) {
+  const auto began = Instant::clock::now();
+  EXPECT_EQ(line_of("sleep 1000 & echo hunter2"), "hunter2") << "what it leaves running holds the pipe";
+  EXPECT_LT(Instant::clock::now() - began, long_enough);
+}
+
+TEST(ACommand, HasNoInputAndNoTerminal) {
+  EXPECT_EQ(line_of("cat; echo end"), "end");
+  EXPECT_EQ(line_of("(: < /dev/tty) 2>/dev/null && echo a terminal || echo none"), "none");
+}
+
+}  // namespace
+}  // namespace pillarbox::base
