@@ -1,5 +1,6 @@
 """What the tests of the binary share: links under its names, a clean environment, a capture server."""
 import os
+import re
 import subprocess
 import tempfile
 import time
@@ -8,6 +9,20 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 BINARY = Path(os.environ.get("PILLARBOX", ROOT / "build/release/pillarbox"))
+
+EVENT = re.compile(r'(connect|reject|message)((?: [a-z]+=(?:"(?:[^"\\]|\\.)*"|[^ "]*))+)')
+ITEM = re.compile(r' ([a-z]+)=(?:"((?:[^"\\]|\\.)*)"|([^ "]*))')
+
+
+def events(output):
+    """The lines of -v as (name, {key: value}); values as they are shown, without their quotes."""
+    found = []
+    for line in output.decode().split("\n")[:-1]:
+        event = EVENT.fullmatch(line)
+        if not event:
+            raise AssertionError(f"no line of -v: {line!r}")
+        found.append((event[1], {key: quoted or plain for key, quoted, plain in ITEM.findall(event[2])}))
+    return found
 
 
 class Capture:

@@ -1,0 +1,209 @@
+#!/usr/bin/env python3
+"""A thousand messages to a server that hangs up whenever it likes: what it took is told as taken, and was sent once.
+
+Each trouble is drawn at random; PILLARBOX_SEED plays one run again.
+"""
+import collections
+import contextlib
+import os
+import random
+import sys
+import threading
+import unittest
+
+sys.dont_write_bytecode = True
+from lenient_server import Server
+from support import Case, events
+
+SEED = int(os.environ.get("PILLARBOX_SEED") or random.SystemRandom().randrange(1 << 32))
+BUSY = b"421 4.3.2 not now"
+# What the server may do at a moment. "fin" closes, "rst" resets, "421" alone stays open. A FIN comes in the reply's segment.
+ANSWERED = ("421", "421+fin", "fin", "rst", "451")
+TAKEN_BACK = ("250+fin", "250+rst", "250+421", "250+421+fin")
+MANNERS = {
+    "connect": ("421", "421+fin"), "EHLO": ("421", "421+fin"), "MAIL": ANSWERED + TAKEN_BACK, "RCPT": ANSWERED + TAKEN_BACK,
+    "DATA": ANSWERED + ("354+fin", "354+rst", "354+421", "354+421+fin"), "body": ("421", "421+fin", "fin", "rst"), "dot": ANSWERED,
+    "accepted": TAKEN_BACK, "idle": ("421", "421+fin", "fin", "rst"),
+}
+# A session that ends so before its first MAIL.
+EARLY = {"connect": ("fin", "rst"), "EHLO": ("fin", "rst") + TAKEN_BACK}
+WORDS = {"421": BUSY, "451": b"451 4.3.0 later", "250": b"250 ok", "354": b"354 go on"}
+ALWAYS_FATAL = ("RCPT", "DATA", "body", "dot")    # a MAIL on a connection that was idle may be said again on a new one
+OFTEN = 0.08
+
+
+class Moody:
+    """The script: does what it should not, each manner in its turn, at random moments, and keeps count."""
+
+    def __init__(self, generator, manners, often=OFTEN):
+        self.random, self.manners, self.often = generator, manners, often
+        self.decks, self.done = {moment: [] for moment in manners}, collections.Counter()
+
+    def draw(self, moment, often):
+        if moment not in self.manners or self.random.random() >= often:
+            return None
+        deck = self.decks[moment] = self.decks[moment] or self.random.sample(self.manners[moment], len(self.manners[moment]))
+        manner = deck.pop()
+        self.done[moment, manner] += 1
+        return manner
+
+    def __call__(self, connection, moment):
+        manner = self.draw(moment, self.often)
+        if not manner:
+            return False
+        connection.end = f"{manner} at {moment}"
+        words = [WORDS[word] for word in manner.split("+") if word in WORDS]
+        if "451" in manner:
+            connection.say(*words)
+        elif "fin" in manner:
+            connection.close(*words)
+        elif "rst" in manner:
+            connection.abort(*words)
+        else:
+            connection.part(*words)
+        return True
+
+    def between(self, server):
+        """While the client has nothing to say. What is done has been done when this returns."""
+        connection = server.connections[-1] if server.connections else None
+        if not connection or not connection.idle or connection.closed:
+            return
+        manner = self.draw("idle", 0.8)
+        connection.end = f"{manner} when idle"
+        if manner == "rst":
+            connection.abort_idle()
+        elif manner == "fin":
+            connection.close()
+        elif manner:
+            (connection.part if manner == "421" else connection.close)(BUSY)
+
+    def count(self, *moments):
+        return sum(times for (moment, _), times in self.done.items() if moment in moments)
+
+
+class Mail:
+    """One message: its file, and its content as it has to arrive."""
+
+    def __init__(self, folder, number, size, generator):
+        self.path = folder / f"{number:04}.eml"
+        text = b""
+        if size:
+            line = bytes(generator.choices(b"abcdefgh .", k=generator.randrange(1, 200))).rstrip() + b"\n"
+            text = b"X-Number: %04d\n\n" % number + (b".\n" + line) * (size // (len(line) + 2) + 1)
+        self.text = text
+        self.content = text.replace(b"\n", b"\r\n")
+        self.wire = self.content.replace(b"\r\n.", b"\r\n..") + b".\r\n"
+
+
+class ManyMessages(Case):
+    def setUp(self):
+        super().setUp()
+        self.random = random.Random(SEED)
+
+    def write(self, mails, pipes):
+        """Those of pipes come through a FIFO: until it is written to, the client is idle."""
+        for mail in mails:
+            if mail in pipes:
+                os.mkfifo(mail.path)
+            else:
+                mail.path.write_bytes(mail.text)
+
+    def feed(self, pipes, moody, server):
+        for mail in pipes:
+            with open(mail.path, "wb", buffering=0) as pipe:
+                with contextlib.suppress(OSError):     # a connection that the client has closed
+                    moody.between(server)
+                with contextlib.suppress(BrokenPipeError):
+                    pipe.write(mail.text)
+
+    def play(self, mails, pipes, manners, often=OFTEN):
+        """One run; what holds whatever the server did is checked here. Returns the script and how many were accepted."""
+        moody = Moody(self.random, manners, often)
+        server = Server(moody)
+        self.addCleanup(server.stop)
+        self.write(mails, pipes)
+        threading.Thread(target=self.feed, args=(pipes, moody, server), daemon=True).start()
+        run = self.run_as("smtp", "-v", "-H", "client.test", "-s", f"127.0.0.1:{server.port}", "-f", "a@x.test", "-r", "b@x.test",
+                          *(mail.path.name for mail in mails))
+        connections = server.take()
+        lines = events(run.stdout)
+        told = [event for name, event in lines if name == "message"]
+        self.assertEqual([event["file"] for event in told], [mail.path.name for mail in mails])
+        for connection in connections:
+            self.assertEqual(bytes(connection.late), b"", f"after {connection.lines[-3:]} and {connection.end}")
+        bodies = [body for connection in connections for body in connection.bodies]
+        self.check_bodies(mails, bodies)
+        self.check_told(mails, bodies, told)
+        self.check_stderr(told, {event["file"] for name, event in lines if name == "reject"}, run.stderr)
+        self.assertEqual(run.returncode, 75 if any(event.get("status") != "250" for event in told) else 0)
+        for mail in mails:
+            mail.path.unlink()
+        return moody, sum(event.get("status") == "250" for event in told)
+
+    def check_bodies(self, mails, bodies):
+        """Nothing but messages, in their order, each whole at the most once."""
+        by_start = {mail.wire[:14]: mail for mail in mails if mail.text}
+        last = ""
+        for body in bodies:
+            stream = bytes(body.stream[2:])
+            if len(stream) < 14:
+                self.assertIn(stream, (b".\r\n", b""))
+                continue
+            mail = by_start[stream[:14]]
+            self.assertTrue(mail.wire.startswith(stream), f"{mail.path.name}: {len(stream)} bytes arrived, and not its own")
+            self.assertGreater(mail.path.name, last, "sent again, or out of turn")
+            last = mail.path.name
+            if body.complete():
+                self.assertEqual(body.content(), mail.content)
+
+    def check_told(self, mails, bodies, told):
+        """The messages that the server accepted are those that -v says were accepted. Empty ones are known by their turn."""
+        taken = [body.content()[:14] for body in bodies if body.answer == 250]
+        believed = [mail.content[:14] for mail, event in zip(mails, told) if event.get("status") == "250"]
+        self.assertEqual(taken, believed)
+        for mail, event in zip(mails, told):
+            if event.get("status") == "250":
+                self.assertEqual((event["accepted"], event["size"]), ("1", str(len(mail.content))))
+            else:
+                self.assertEqual(event["accepted"], "0")
+                self.assertRegex(event["status"] if "status" in event else event["error"], r"\A4\d\d\Z|\w")
+                self.assertNotEqual("status" in event, "error" in event)
+
+    def check_stderr(self, told, rejected, stderr):
+        """Each failure, with its file; but for a refused recipient, of whom -v has told."""
+        failed = [event["file"] for event in told if event.get("status") != "250" and event["file"] not in rejected]
+        self.assertEqual([line.split(": ")[:2] for line in stderr.decode().splitlines()], [["smtp", file] for file in failed])
+
+    def sizes(self, count):
+        return [self.random.choice((0, 1, 10, 1000)) if self.random.random() < 0.3 else int(10 ** self.random.uniform(1, 4.5))
+                for _ in range(count)]
+
+    def mails(self, count, large=0):
+        sizes = self.sizes(count)
+        for number in self.random.sample(range(count), large):
+            sizes[number] = 1 << 20
+        return [Mail(self.folder, number, size, self.random) for number, size in enumerate(sizes)]
+
+    def test_a_thousand(self):
+        with self.subTest(seed=SEED):
+            mails = self.mails(1000, large=5)
+            pipes = [mail for mail in mails[1:] if mail.text and self.random.random() < 0.15]
+            moody, accepted = self.play(mails, pipes, MANNERS)
+            for moment, manners in MANNERS.items():
+                for manner in manners:
+                    self.assertGreater(moody.done[moment, manner], 0, f"{manner} at {moment} was never tried")
+            failed = len(mails) - accepted
+            self.assertGreater(accepted, 300)
+            self.assertGreaterEqual(failed, moody.count(*ALWAYS_FATAL))
+            self.assertLessEqual(failed, moody.count("connect", "EHLO", "MAIL", *ALWAYS_FATAL), "a message failed without a cause")
+
+    def test_sessions_that_end_before_they_begin(self):
+        """Whether the rest is tried then or not: what is told is what happened."""
+        for round_ in range(20):
+            with self.subTest(seed=SEED, round=round_):
+                manners = MANNERS | {moment: MANNERS[moment] + early for moment, early in EARLY.items()}
+                self.play(self.mails(12), [], manners, often=0.2)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,149 @@
+#!/usr/bin/env python3
+"""Every bad certificate, with and without a pin, over STARTTLS and TLS from the first byte, verified and not.
+
+What is to come of each is said here by the contract alone: without -V a certificate is not looked at, a pin always is. A
+server that is refused learns nothing: no login, no MAIL, not a word under TLS.
+"""
+import base64
+import hashlib
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+sys.dont_write_bytecode = True
+from lenient_server import Server
+from support import Case, events
+import certificates
+
+NAMES = ("good", "expired", "not-yet-valid", "wrong-name", "self-signed", "untrusted")
+STARTTLS = (("-T",), ("-M",), ("-T", "-V"), ("-M", "-V"))
+IMPLICIT = ((), ("-V",))
+ENVELOPE = ("-H", "client.test", "-f", "a@x.test", "-r", "b@x.test")
+LOGIN = ("-U", "alice", "-P", "canary-of-the-password")
+MESSAGE = b"Subject: s\n\nhi\n"
+ACCEPTED, REFUSED = 0, 69
+
+
+def pin_of(certificate):
+    public = certificates.openssl("x509", "-in", certificate, "-pubkey", "-noout").decode()
+    key = base64.b64decode("".join(public.splitlines()[1:-1]))
+    return "sha256//" + base64.b64encode(hashlib.sha256(key).digest()).decode()
+
+
+def records(raw):
+    """Whether these bytes are TLS records, one after another, the last perhaps not whole."""
+    while raw:
+        if raw[0] not in (20, 21, 22, 23) or raw[1:2] not in (b"\3", b""):
+            return False
+        raw = raw[5 + int.from_bytes(raw[3:5], "big"):]
+    return True
+
+
+class Matrix(Case):
+    @classmethod
+    def setUpClass(cls):
+        holder = tempfile.TemporaryDirectory(prefix="pillarbox-")
+        cls.addClassCleanup(holder.cleanup)
+        ours, other = Path(holder.name, "ours"), Path(holder.name, "other")
+        for place in (ours, other):
+            place.mkdir()
+            certificates.make(place)
+        cls.authority = ours / "ca.pem"
+        cls.paths = {name: ours / name for name in NAMES} | {"untrusted": other / "good"}
+        cls.pins = {name: pin_of(f"{path}.pem") for name, path in cls.paths.items()}
+
+    def serve(self, *args, **more):
+        server = Server(*args, **more)
+        self.addCleanup(server.stop)
+        return server
+
+    def send(self, server, *args, host="localhost"):
+        scheme = "smtps://" if server.implicit else ""
+        run = self.run_as("smtp", "-v", "--ca-file", self.authority, *args, *ENVELOPE, "-s", f"{scheme}{host}:{server.port}", stdin=MESSAGE)
+        return run, server.take()
+
+    def check_silent(self, run, connections, clear):
+        """The server has seen what may be said in the clear, and no more."""
+        self.assertEqual(run.returncode, REFUSED)
+        (message,) = [event for name, event in events(run.stdout) if name == "message"]
+        self.assertEqual((message["accepted"], "status" in message), ("0", False))
+        self.assertRegex(run.stderr, rb"\Asmtp: -: ")
+        for connection in connections:
+            self.assertEqual((connection.lines, connection.secure_lines, connection.login), (clear, [], None))
+            self.assertTrue(records(connection.raw[len(b"".join(clear)):]), bytes(connection.raw))
+
+    def check_delivered(self, run, connections, *, tls, verified=False, login=False):
+        """Once, and by the way that was wanted."""
+        self.assertEqual((run.returncode, run.stderr), (ACCEPTED, b""))
+        (connection,) = connections
+        (body,) = connection.bodies
+        self.assertEqual((body.answer, body.content()), (250, MESSAGE.replace(b"\n", b"\r\n")))
+        mail = [line[:4] for line in (connection.secure_lines if tls else connection.lines)]
+        self.assertIn(b"MAIL", mail)
+        self.assertEqual(connection.login, (b"alice", b"canary-of-the-password") if login else None)
+        self.assertNotIn(b"AUTH", [line[:4] for line in connection.lines[:-len(mail)]])
+        (said,) = [event for name, event in events(run.stdout) if name == "connect"]
+        self.assertRegex(said["tls"], r"\ATLSv1\.[23]\Z" if tls else r"\Anone\Z")
+        self.assertEqual(said.get("verified"), ("yes" if verified else "no") if tls else None)
+
+    def play(self, server, name, options, clear):
+        verify = "-V" in options
+        wrong = self.pins["self-signed" if name != "self-signed" else "good"]
+        for pin in ((), ("--pin", self.pins[name]), ("--pin", wrong), ("--pin", wrong, "--pin", self.pins[name])):
+            for host, login in (("localhost", LOGIN), ("127.0.0.1", ())):
+                with self.subTest(certificate=name, options=options, pin=pin, host=host):
+                    run, connections = self.send(server, *options, *pin, *login, host=host)
+                    if (verify and name != "good") or pin[-1:] == (wrong,):
+                        self.assertTrue(connections)
+                        self.check_silent(run, connections, clear)
+                    else:
+                        self.check_delivered(run, connections, tls=True, verified=verify, login=bool(login))
+
+    def test_starttls(self):
+        for name in NAMES:
+            server = self.serve(offers=[b"STARTTLS", b"AUTH PLAIN LOGIN"], certificate=self.paths[name])
+            for options in STARTTLS:
+                self.play(server, name, options, [b"EHLO client.test\r\n", b"STARTTLS\r\n"])
+
+    def test_implicit(self):
+        for name in NAMES:
+            server = self.serve(offers=[b"AUTH PLAIN LOGIN"], certificate=self.paths[name], implicit=True)
+            for options in IMPLICIT:
+                self.play(server, name, options, [])
+
+    def test_not_offered(self):
+        """A pin and -V have nothing to look at then; only -M makes that a reason to stop."""
+        for options in STARTTLS:
+            for login in ((), LOGIN):
+                server = self.serve(offers=[b"AUTH PLAIN LOGIN"])
+                with self.subTest(options=options, login=bool(login)):
+                    run, connections = self.send(server, *options, *login)
+                    if "-M" in options:
+                        self.check_silent(run, connections, [b"EHLO client.test\r\n"])
+                    else:
+                        self.check_delivered(run, connections, tls=False, login=bool(login))
+
+    def test_refused_by_the_server(self):
+        """Temporary or not: with -T the session goes on in the clear, with -M it ends, by the reply's own code."""
+        for reply, code in ((b"454 4.7.0 not now", 75), (b"502 5.5.1 never", 69)):
+            def script(connection, moment, reply=reply):
+                if moment == "STARTTLS":
+                    connection.say(reply)
+                return moment == "STARTTLS"
+
+            for options in STARTTLS:
+                for login in ((), LOGIN):
+                    server = self.serve(script, offers=[b"STARTTLS", b"AUTH PLAIN LOGIN"])
+                    with self.subTest(options=options, reply=reply, login=bool(login)):
+                        run, (connection,) = self.send(server, *options, *login)
+                        if "-M" in options:
+                            self.assertEqual(run.returncode, code)
+                            self.assertEqual(connection.lines, [b"EHLO client.test\r\n", b"STARTTLS\r\n"])
+                            self.assertIn(reply, run.stderr)
+                        else:
+                            self.check_delivered(run, [connection], tls=False, login=bool(login))
+
+
+if __name__ == "__main__":
+    unittest.main()
