@@ -19,17 +19,20 @@ Phase phase_of(std::string_view command, Phase current) {
     std::string_view text;
     Phase phase;
   };
-  constexpr std::array<Verb, 9> verbs = {{{"EHLO", Phase::ehlo},
-                                          {"HELO", Phase::helo},
-                                          {"STARTTLS", Phase::starttls},
-                                          {"AUTH", Phase::auth},
-                                          {"MAIL FROM:", Phase::mail},
-                                          {"RCPT TO:", Phase::rcpt},
-                                          {"DATA", Phase::data},
-                                          {"RSET", Phase::rset},
-                                          {"QUIT", Phase::quit}}};
+  constexpr std::array<Verb, 10> verbs = {{{"EHLO", Phase::ehlo},
+                                           {"HELO", Phase::helo},
+                                           {"STARTTLS", Phase::starttls},
+                                           {"AUTH", Phase::auth},
+                                           {"MAIL FROM:", Phase::mail},
+                                           {"RCPT TO:", Phase::rcpt},
+                                           {"DATA", Phase::data},
+                                           {"BDAT ", Phase::chunk},
+                                           {"RSET", Phase::rset},
+                                           {"QUIT", Phase::quit}}};
   for (const Verb& verb : verbs) {
-    if (base::istarts_with(command, verb.text)) return verb.phase;
+    if (!base::istarts_with(command, verb.text)) continue;
+    const bool last_chunk = verb.phase == Phase::chunk && base::upper(command).ends_with(" LAST");
+    return last_chunk ? Phase::dot : verb.phase;
   }
   return current;
 }
@@ -65,6 +68,7 @@ std::string describe(Phase phase) {
     case Phase::data:
       return "DATA";
     case Phase::body:
+    case Phase::chunk:
     case Phase::dot:
       return "the message";
     case Phase::rset:
@@ -111,7 +115,7 @@ void Dialogue::connected(std::string address, int port, bool loopback) {
   connection_.port = port;
   connection_.loopback = loopback;
   phase_ = Phase::greeting;
-  awaited_.push_back(Phase::greeting);
+  await(Phase::greeting);
   view_.connected(connection_);
 }
 
@@ -123,12 +127,42 @@ void Dialogue::secured(TlsInfo tls) {
 
 void Dialogue::begin_transaction(std::size_t recipients, std::optional<std::uint64_t> size) {
   phase_ = Phase::connect;
-  recipients_.assign(recipients, Recipient{});
-  answered_ = 0;
-  size_ = size;
-  accepted_.reset();
+  first_record_ += records_.size();
+  records_.clear();
   failure_.reset();
-  heard_ = false;
+  add_transaction(recipients, size);
+}
+
+void Dialogue::add_transaction(std::size_t recipients, std::optional<std::uint64_t> size) {
+  Record& record = records_.emplace_back();
+  record.size = size;
+  record.recipients.resize(recipients);
+}
+
+void Dialogue::forget_transaction() {
+  records_.pop_front();
+  ++first_record_;
+}
+
+bool Record::granted() const {
+  return std::any_of(recipients.begin(), recipients.end(),
+                     [](const Recipient& recipient) { return recipient.reply && recipient.reply->positive(); });
+}
+
+const std::optional<Failure>& Dialogue::failure() const {
+  return !records_.empty() && record().failure ? record().failure : failure_;
+}
+
+// The transaction of that number, or where none is left of it the newest.
+Record& Dialogue::record_of(std::uint64_t number) {
+  const bool there = number >= first_record_ && number - first_record_ < records_.size();
+  if (records_.empty()) records_.emplace_back();
+  return there ? records_[number - first_record_] : records_.back();
+}
+
+void Dialogue::await(Phase phase) {
+  awaited_.push_back({phase, first_record_ + std::max<std::size_t>(records_.size(), 1) - 1});
+  if (!records_.empty()) ++records_.back().awaited;
 }
 
 std::string Dialogue::command(std::string_view line) {
@@ -137,7 +171,7 @@ std::string Dialogue::command(std::string_view line) {
   phase_ = answer ? Phase::auth : phase_of(line, handed_over_ ? Phase::other : phase_);
   if (phase_ == Phase::mail) now_ready();
   last_reply_ = {};
-  awaited_.push_back(phase_);
+  await(phase_);
   std::string safe = phase_ == Phase::auth ? redact(line, answer) : std::string(line);
   view_.command(terms_.show_secrets ? line : safe);
   return safe;
@@ -156,7 +190,7 @@ Dialogue::Next Dialogue::reply_line(std::string_view line) {
   while (!line.empty() && (line.back() == '\n' || line.back() == '\r')) line.remove_suffix(1);
   const std::string safe = masked(line);
   view_.reply_line(terms_.show_secrets ? line : safe);
-  heard_ = true;
+  if (!records_.empty()) record_of(awaited_.empty() ? first_record_ : awaited_.front().record).heard = true;
   if (over_) return Next::stop;  // shown, but no longer an answer to anything
   const Next next = read_reply(line, safe);
   over_ = next == Next::stop;
@@ -191,11 +225,13 @@ Dialogue::Next Dialogue::judge(const Reply& reply) {
   view_.replied(reply);
   if (handed_over_) return note_reply(reply);
   if (awaited_.empty()) return judge_unasked(reply);
-  const Phase phase = awaited_.front();
+  const Phase phase = awaited_.front().phase;
+  Record& record = record_of(awaited_.front().record);
   awaited_.pop_front();
+  if (record.awaited > 0) --record.awaited;
   switch (phase) {
     case Phase::greeting:
-      return reply.positive() ? Next::go_on : refuse(phase, reply, Next::stop);
+      return reply.positive() ? Next::go_on : refuse(phase, reply);
     case Phase::ehlo:
     case Phase::helo:
       return judge_hello(reply);
@@ -204,15 +240,16 @@ Dialogue::Next Dialogue::judge(const Reply& reply) {
         phase_ = Phase::tls;
         return Next::go_on;
       }
-      if (terms_.tls_required || reply.code == 421) return refuse(phase, reply, Next::stop);
+      if (terms_.tls_required || reply.code == 421) return refuse(phase, reply);
       return before_login();
     case Phase::auth:
       return judge_login(reply);
     case Phase::mail:
     case Phase::rcpt:
     case Phase::data:
+    case Phase::chunk:
     case Phase::dot:
-      return judge_transaction(phase, reply);
+      return judge_transaction(record, phase, reply);
     case Phase::connect:
     case Phase::tls:
     case Phase::body:
@@ -227,7 +264,7 @@ Dialogue::Next Dialogue::judge(const Reply& reply) {
 Dialogue::Next Dialogue::note_reply(const Reply& reply) {
   if (awaited_.empty()) return Next::go_on;  // nobody's
   last_reply_ = reply;
-  challenged_ = awaited_.front() == Phase::auth && reply.code == 334;
+  challenged_ = awaited_.front().phase == Phase::auth && reply.code == 334;
   awaited_.pop_front();
   return Next::go_on;
 }
@@ -235,7 +272,7 @@ Dialogue::Next Dialogue::note_reply(const Reply& reply) {
 // A reply to the message before its end, a good-bye, or a server that is out of step.
 Dialogue::Next Dialogue::judge_unasked(const Reply& reply) {
   const bool refusal = reply.transient() || reply.permanent();
-  if (reply.code == 421 || (phase_ == Phase::body && refusal)) return refuse(phase_, reply, Next::stop);
+  if (reply.code == 421 || (phase_ == Phase::body && refusal)) return refuse(phase_, reply);
   return break_off("a reply that nothing had asked for: " + std::to_string(reply.code) + " " +
                    base::quote(reply.text().substr(0, 200)));
 }
@@ -257,7 +294,7 @@ Dialogue::Next Dialogue::judge_hello(const Reply& reply) {
   }
   const bool unknown = phase_ == Phase::ehlo && (reply.code == 500 || reply.code == 502);
   const bool needs_ehlo = terms_.tls_required || terms_.login || connection_.tls;
-  return unknown && !needs_ehlo ? Next::go_on : refuse(phase_, reply, Next::stop);
+  return unknown && !needs_ehlo ? Next::go_on : refuse(phase_, reply);
 }
 
 // STARTTLS and AUTH count only as libcurl reads them, for it acts by its own reading: in capitals, at the line's very
@@ -298,22 +335,17 @@ Dialogue::Next Dialogue::before_login() {
 Dialogue::Next Dialogue::judge_login(const Reply& reply) {
   challenged_ = reply.code == 334 && ++challenges_ <= most_challenges;
   if (challenged_) return Next::go_on;
-  if (reply.code != 235) return refuse(Phase::auth, reply, Next::stop);
+  if (reply.code != 235) return refuse(Phase::auth, reply);
   connection_.auth = mechanism_;
   return before_mail();
 }
 
 // The session stands; does it suit the message at hand?
 Dialogue::Next Dialogue::before_mail() {
-  auto failure = misfit(size_);
+  auto failure = records_.empty() ? std::nullopt : misfit(record().size);
   if (!failure) return Next::go_on;
   fail(*std::move(failure));
   return Next::stop;
-}
-
-bool Dialogue::granted() const {
-  return std::any_of(recipients_.begin(), recipients_.end(),
-                     [](const Recipient& recipient) { return recipient.reply && recipient.reply->positive(); });
 }
 
 std::optional<Failure> Dialogue::misfit(std::optional<std::uint64_t> size) const {
@@ -326,9 +358,11 @@ std::optional<Failure> Dialogue::misfit(std::optional<std::uint64_t> size) const
       .text = "the message has " + std::to_string(*size) + " bytes, the server takes " + std::to_string(*most)};
 }
 
-Dialogue::Next Dialogue::judge_transaction(Phase phase, const Reply& reply) {
-  if (phase == Phase::rcpt && answered_ < recipients_.size()) recipients_[answered_++].reply = reply;
-  if (reply.code == 421) return refuse(phase, reply, Next::stop);
+Dialogue::Next Dialogue::judge_transaction(Record& record, Phase phase, const Reply& reply) {
+  if (phase == Phase::rcpt && record.answered < record.recipients.size()) {
+    record.recipients[record.answered++].reply = reply;
+  }
+  if (reply.code == 421) return refuse(phase, reply);
   if (terms_.login && connection_.auth.empty()) {  // whatever libcurl made of the extensions
     fail({.cause = Failure::Cause::auth_not_offered, .phase = Phase::auth, .text = "the server has not confirmed it"});
     return Next::stop;
@@ -336,23 +370,31 @@ Dialogue::Next Dialogue::judge_transaction(Phase phase, const Reply& reply) {
   const bool known = reply.positive() || reply.transient() || reply.permanent();
   switch (phase) {
     case Phase::rcpt:
-      return known ? Next::go_on : refuse(phase, reply, Next::stop);
+      return known ? Next::go_on : refuse(phase, reply);
     case Phase::data:
-      return reply.code == 354 ? Next::go_on : refuse(phase, reply, Next::go_on);
+      return reply.code == 354 ? Next::go_on : refuse(record, phase, reply);
     case Phase::dot:
-      if (reply.positive() && !failure_) {
-        accepted_ = reply;
+      if (reply.positive() && !record.failure && !failure_) {
+        record.accepted = reply;
         return Next::go_on;
       }
-      return refuse(phase, reply, Next::go_on);
+      return refuse(record, phase, reply);
     default:
-      return reply.positive() ? Next::go_on : refuse(phase, reply, Next::go_on);
+      return reply.positive() ? Next::go_on : refuse(record, phase, reply);
   }
 }
 
-Dialogue::Next Dialogue::refuse(Phase phase, const Reply& reply, Next next) {
+// The reply ends the conversation.
+Dialogue::Next Dialogue::refuse(Phase phase, const Reply& reply) {
   fail({.cause = Failure::Cause::refused, .phase = phase, .reply = reply});
-  return next;
+  return Next::stop;
+}
+
+// The reply refuses a transaction as a whole.
+Dialogue::Next Dialogue::refuse(Record& record, Phase phase, const Reply& reply) {
+  const bool decided = failure_ || record.failure || record.accepted;
+  if (!decided) record.failure = Failure{.cause = Failure::Cause::refused, .phase = phase, .reply = reply};
+  return Next::go_on;
 }
 
 void Dialogue::body(std::string_view piece) {
@@ -362,12 +404,15 @@ void Dialogue::body(std::string_view piece) {
 
 void Dialogue::body_ended() {
   phase_ = Phase::dot;
-  awaited_.push_back(Phase::dot);
+  await(Phase::dot);
   view_.body_ended();
 }
 
 void Dialogue::fail(Failure failure) {
-  const bool decided = failure_ || accepted_ || failure.phase == Phase::quit;
+  // What ends the connection says nothing of transactions that are decided.
+  const bool decided = failure_ || failure.phase == Phase::quit ||
+                       (!records_.empty() && std::all_of(records_.begin(), records_.end(),
+                                                         [](const Record& r) { return r.accepted || r.failure; }));
   if (!decided) failure_ = std::move(failure);
 }
 

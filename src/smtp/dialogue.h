@@ -34,6 +34,19 @@ struct Recipient {
   std::optional<Reply> reply;
 };
 
+// What was said about one transaction.
+struct Record {
+  std::optional<std::uint64_t> size;  // of the message, if it is known
+  std::vector<Recipient> recipients;
+  std::size_t answered = 0;        // recipients, from the first on
+  std::size_t awaited = 0;         // replies to its commands that are still to come
+  bool heard = false;              // anything at all
+  std::optional<Reply> accepted;   // the final dot's 2xx
+  std::optional<Failure> failure;  // the first refusal of the whole
+
+  [[nodiscard]] bool granted() const;  // a recipient was
+};
+
 class Dialogue {
  public:
   enum class Next { go_on, stop };
@@ -48,7 +61,11 @@ class Dialogue {
   void resolved();  // the server's address, or the proxy's, is known
   void connected(std::string address, int port, bool loopback);
   void secured(TlsInfo tls);
+  // A transaction of so many recipients follows those at hand; its commands are said behind theirs, and its replies
+  // heard behind theirs. begin forgets all before it.
   void begin_transaction(std::size_t recipients, std::optional<std::uint64_t> size);
+  void add_transaction(std::size_t recipients, std::optional<std::uint64_t> size);
+  void forget_transaction();  // the oldest; nothing may be awaited for it
   // As it goes out, without its line end; returns what of it may be shown.
   std::string command(std::string_view line);
   Next reply_line(std::string_view line);  // as it comes in
@@ -65,17 +82,19 @@ class Dialogue {
   [[nodiscard]] bool settled() const { return awaited_.empty(); }
   // The command whose reply is the next to come.
   [[nodiscard]] std::optional<Phase> awaited() const {
-    return awaited_.empty() ? std::nullopt : std::optional(awaited_.front());
+    return awaited_.empty() ? std::nullopt : std::optional(awaited_.front().phase);
   }
+  [[nodiscard]] std::size_t outstanding() const { return awaited_.size(); }  // commands without a reply
   [[nodiscard]] const Connection& connection() const { return connection_; }
-  [[nodiscard]] const std::optional<Failure>& failure() const { return failure_; }
-  [[nodiscard]] const std::vector<Recipient>& recipients() const { return recipients_; }
-  [[nodiscard]] bool granted() const;                                               // a recipient was
-  [[nodiscard]] const std::optional<Reply>& accepted() const { return accepted_; }  // the dot's 2xx
+  // The oldest transaction that was not forgotten; there must be one.
+  [[nodiscard]] const Record& record() const { return records_.front(); }
+  // What ended the connection, or the whole of the oldest transaction.
+  [[nodiscard]] const std::optional<Failure>& failure() const;
+  [[nodiscard]] const std::vector<Recipient>& recipients() const { return record().recipients; }
+  [[nodiscard]] const std::optional<Reply>& accepted() const { return record().accepted; }
   // The last command's, once commands are somebody's own; code 0 until it has come.
   [[nodiscard]] const Reply& last_reply() const { return last_reply_; }
   [[nodiscard]] bool within_reply() const { return reader_.begun(); }
-  [[nodiscard]] bool heard_in_transaction() const { return heard_; }
   // Why a message of that size need not be offered on the connection that stands.
   [[nodiscard]] std::optional<Failure> misfit(std::optional<std::uint64_t> size) const;
 
@@ -86,12 +105,15 @@ class Dialogue {
   Next judge_unasked(const Reply& reply);
   Next judge_hello(const Reply& reply);
   Next judge_login(const Reply& reply);
-  Next judge_transaction(Phase phase, const Reply& reply);
+  Next judge_transaction(Record& record, Phase phase, const Reply& reply);
   void read_extensions(const Reply& reply);
   Next before_login();
   Next before_mail();
   Next break_off(std::string text);
-  Next refuse(Phase phase, const Reply& reply, Next next);
+  Next refuse(Phase phase, const Reply& reply);
+  Next refuse(Record& record, Phase phase, const Reply& reply);
+  [[nodiscard]] Record& record_of(std::uint64_t number);
+  void await(Phase phase);
   void now_ready();
   [[nodiscard]] std::string redact(std::string_view line, bool answer);
   [[nodiscard]] std::string masked(std::string_view line) const;
@@ -100,7 +122,11 @@ class Dialogue {
   View& view_;
   Connection connection_;
   Phase phase_ = Phase::connect;
-  std::deque<Phase> awaited_;  // the commands whose replies are still to come
+  struct Awaited {
+    Phase phase;
+    std::uint64_t record;  // its number; one that was forgotten may still be owed QUIT's reply
+  };
+  std::deque<Awaited> awaited_;  // the commands whose replies are still to come
   ReplyReader reader_;
   bool ready_ = false;
   bool over_ = false;      // this connection was given up; what still comes on it means nothing
@@ -113,12 +139,9 @@ class Dialogue {
   Reply last_reply_;
   std::vector<base::Secret> concealed_;
 
-  std::optional<std::uint64_t> size_;
-  std::vector<Recipient> recipients_;
-  std::size_t answered_ = 0;  // recipients
-  std::optional<Reply> accepted_;
-  std::optional<Failure> failure_;
-  bool heard_ = false;
+  std::deque<Record> records_ = std::deque<Record>(1);
+  std::uint64_t first_record_ = 0;  // its number
+  std::optional<Failure> failure_;  // of the connection
 };
 
 }  // namespace pillarbox::smtp

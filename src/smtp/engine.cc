@@ -47,7 +47,7 @@ Outcome send_by_engine(Session& session, Transaction transaction) {
     session.run(&message, last);
     // The server may have closed an idle connection at the moment of our MAIL: nothing has happened then.
     const auto& failure = dialogue.failure();
-    const bool lost = failure && failure->cause == Failure::Cause::lost && !dialogue.heard_in_transaction();
+    const bool lost = failure && failure->cause == Failure::Cause::lost && !dialogue.record().heard;
     again = reused && lost && message.untouched();
   }
   session.set(CURLOPT_MAIL_RCPT, static_cast<curl_slist*>(nullptr));

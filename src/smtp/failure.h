@@ -11,7 +11,24 @@
 namespace pillarbox::smtp {
 
 // What the conversation is about at the moment.
-enum class Phase { connect, greeting, ehlo, helo, starttls, tls, auth, mail, rcpt, data, body, dot, rset, quit, other };
+enum class Phase {
+  connect,
+  greeting,
+  ehlo,
+  helo,
+  starttls,
+  tls,
+  auth,
+  mail,
+  rcpt,
+  data,
+  body,
+  chunk,
+  dot,
+  rset,
+  quit,
+  other
+};
 
 // As it reads in "… was refused": "MAIL", "the greeting", "the message".
 std::string describe(Phase phase);

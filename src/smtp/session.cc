@@ -342,10 +342,11 @@ bool Session::watch() {
 // last byte heard: a server that dribbles a reply gains no time by it.
 base::Instant Session::deadline() const {
   const Timeouts& times = endpoint_.timeouts;
-  switch (dialogue_.phase()) {
+  switch (dialogue_.awaited().value_or(dialogue_.phase())) {
     case Phase::connect:
       return progress_ + times.connect;
     case Phase::body:
+    case Phase::chunk:
     case Phase::dot:
       return progress_ + times.data;
     case Phase::rset:
@@ -364,7 +365,7 @@ void Session::limit_replies(milliseconds time) {
 void Session::explain(CURLcode code) {
   // What becomes of QUIT is no trouble, but libcurl says it after a trouble as well: the reply that is missing tells.
   const Phase phase = dialogue_.awaited().value_or(dialogue_.phase());
-  if (phase == Phase::quit || (phase == Phase::rcpt && dialogue_.settled() && !dialogue_.granted())) return;
+  if (phase == Phase::quit || (phase == Phase::rcpt && dialogue_.settled() && !dialogue_.record().granted())) return;
   const std::string text = error_text_[0] ? error_text_.c_str() : curl_easy_strerror(code);
   const auto failed = [&](Failure::Cause cause, Error::Kind kind = Error::Kind::internal) {
     dialogue_.fail({.cause = cause, .phase = phase, .text = text, .kind = kind});

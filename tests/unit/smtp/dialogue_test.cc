@@ -603,10 +603,10 @@ TEST(Transaction, BeginsWithACleanSlate) {
   EXPECT_FALSE(play.failure());
   ASSERT_EQ(play.dialogue.recipients().size(), 1U);
   EXPECT_FALSE(play.dialogue.recipients()[0].reply);
-  EXPECT_FALSE(play.dialogue.heard_in_transaction());
+  EXPECT_FALSE(play.dialogue.record().heard);
   play.go({"C: MAIL FROM:<a@b>", "S: 250 ok", "C: RCPT TO:<3>", "S: 450 later"});
   EXPECT_EQ(play.dialogue.recipients()[0].reply->code, 450);
-  EXPECT_TRUE(play.dialogue.heard_in_transaction());
+  EXPECT_TRUE(play.dialogue.record().heard);
 }
 
 TEST(Transaction, SaysOnceAConnectionThatItIsReady) {
