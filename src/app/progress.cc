@@ -60,17 +60,23 @@ void Progress::body(std::string_view piece) {
 void Progress::draw(base::Instant now) {
   winsize size{};
   const bool known = ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
-  const auto part = message_ ? message_->progress() : std::nullopt;
+  // What line ends and dots add is not known before; the last percent is kept for it.
+  const auto part = size_ ? std::optional(std::min(0.99, static_cast<double>(sent_) / static_cast<double>(*size_ + 1)))
+                          : std::nullopt;
   const double seconds = std::chrono::duration<double>(now - began_).count();
   const std::string line = progress_line(sent_, seconds, part, known ? size.ws_col - 1U : 79U);
   std::fputs(("\r" + line + "\x1b[K").c_str(), stderr);
   drawn_ = true;
 }
 
+void Progress::expect(std::optional<std::uint64_t> size) {
+  size_ = size;
+  sent_ = 0;
+}
+
 void Progress::clear() {
   if (drawn_) std::fputs("\r\x1b[K", stderr);
   drawn_ = false;
-  sent_ = 0;
 }
 
 }  // namespace pillarbox::app

@@ -2,9 +2,12 @@
 // it.
 #pragma once
 
+#include <cstdint>
+#include <optional>
+#include <string>
+
 #include "base/clock.h"
 #include "base/system.h"
-#include "mail/message.h"
 #include "smtp/view.h"
 
 namespace pillarbox::app {
@@ -14,20 +17,20 @@ class Progress final : public smtp::View {
   // wanted is only half of it: stderr must be a terminal as well, and one that can move its cursor.
   Progress(bool wanted, const base::System& system);
 
-  // The message whose body goes out next; it must live until its transaction is over.
-  void follow(const mail::Message& message) { message_ = &message; }
+  // The body that goes out next has about so many bytes.
+  void expect(std::optional<std::uint64_t> size);
 
   void body(std::string_view piece) override;
   void body_ended() override { clear(); }
   void replied(const smtp::Reply& /*reply*/) override { clear(); }
-  void clear();  // when the transaction is over, whatever came of it
+  void clear();  // the body is out, or given up
 
  private:
   void draw(base::Instant now);
 
   bool shown_;
   bool drawn_ = false;
-  const mail::Message* message_ = nullptr;
+  std::optional<std::uint64_t> size_;
   std::uint64_t sent_ = 0;
   base::Instant began_, last_;
 };

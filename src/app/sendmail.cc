@@ -14,6 +14,7 @@
 #include "app/log.h"
 #include "app/options.h"
 #include "app/report.h"
+#include "app/server.h"
 #include "app/smtp_tool.h"
 #include "app/standard_input.h"
 #include "base/spool.h"
@@ -22,7 +23,7 @@
 #include "mail/header.h"
 #include "mail/prepare.h"
 #include "mail/received.h"
-#include "smtp/engine.h"
+#include "smtp/driver.h"
 
 namespace pillarbox::app {
 namespace {
@@ -91,11 +92,34 @@ Result<void> check_mode(const Options& options) {
       return usage(dashes + std::string(later) + ": this version sends messages only, and has no queue");
     }
   }
-  if (const auto driver = options.last("driver"); driver && *driver != "engine") {
-    return usage("--driver " + *driver + ": this version has the engine driver only");
+  if (const auto driver = options.last("driver"); driver && !parse_driver(*driver)) {
+    return usage("--driver " + *driver + ": engine, pipeline or auto");
   }
   return {};
 }
+
+// One message, which is all that a sendmail has.
+class One final : public smtp::Work {
+ public:
+  explicit One(smtp::Transaction transaction) : transaction_(std::move(transaction)) {}
+
+  std::optional<smtp::Transaction> next() override { return std::exchange(transaction_, std::nullopt); }
+  [[nodiscard]] bool last() const override { return !transaction_; }
+  [[nodiscard]] bool ready() const override { return true; }
+  [[nodiscard]] std::optional<smtp::Verdict> given_up() const override { return std::nullopt; }
+  void done(const smtp::Transaction& transaction, const smtp::Outcome& outcome) override {
+    nuls_dropped_ = transaction.message.nuls_dropped();
+    outcome_ = outcome;
+  }
+
+  [[nodiscard]] const smtp::Outcome& outcome() const { return outcome_; }
+  [[nodiscard]] std::uint64_t nuls_dropped() const { return nuls_dropped_; }
+
+ private:
+  std::optional<smtp::Transaction> transaction_;
+  smtp::Outcome outcome_;
+  std::uint64_t nuls_dropped_ = 0;
+};
 
 bool dots_are_content(const Options& options) {
   if (options.has("-i")) return true;
@@ -118,8 +142,8 @@ std::string spool_directory(const config::Settings& settings, const base::System
 }
 
 struct Submission {
+  smtp::Transaction transaction;
   mail::Envelope envelope;
-  mail::Message message;
   std::string message_id;
 };
 
@@ -187,7 +211,7 @@ class Submit {
     mail::Message message(read->header.text(), *std::move(body),
                           mail::Normaliser(mail::Normaliser::Part::body, mail::Normaliser::Nul::drop));
     if (const auto primed = message.prime(); !primed) return primed.error();
-    return Submission{*std::move(envelope), std::move(message), id};
+    return Submission{{.name = "-", .envelope = *envelope, .message = std::move(message)}, *envelope, id};
   }
 
   Result<mail::ReversePath> envelope_sender() const {
@@ -264,17 +288,16 @@ class Submit {
     Console console({.trace = options_.has("-v")}, std::string(program));
     auto session = smtp::Session::make(*std::move(endpoint), console);
     if (!session) return session.error();
-    const auto began = base::Instant::clock::now();
-    const auto outcome =
-        smtp::send_by_engine(**session, {.envelope = submission.envelope, .message = submission.message});
-    nuls_ += submission.message.nuls_dropped();
-    const std::chrono::duration<double> time = base::Instant::clock::now() - began;
+    One work(std::move(submission.transaction));
+    smtp::submit(**session, work, parse_driver(options_.last("driver").value_or("auto")).value(), false);
+    const smtp::Outcome& outcome = work.outcome();
+    nuls_ += work.nuls_dropped();
     Tally tally;
     for (const smtp::Verdict& verdict : outcome.recipients) {
       if (verdict.fate != smtp::Fate::accepted) tally.add(verdict.kind);
     }
     report(submission.envelope, outcome);
-    log(submission, outcome, tally.exit_code(), time.count());
+    log(submission, outcome, tally.exit_code());
     return tally.exit_code();
   }
 
@@ -288,7 +311,7 @@ class Submit {
     if (outcome.failure) complain(program, outcome.failure->text);
   }
 
-  void log(const Submission& submission, const smtp::Outcome& outcome, int code, double seconds) const {
+  void log(const Submission& submission, const smtp::Outcome& outcome, int code) const {
     std::vector<std::string> recipients;
     for (const mail::Address& recipient : submission.envelope.recipients()) recipients.push_back(recipient.text());
     const smtp::Verdict* worst = outcome.worst();
@@ -306,7 +329,7 @@ class Submit {
     if (nuls_ > 0) line.number("nul_bytes_dropped", static_cast<std::int64_t>(nuls_));
     line.text("exitcode", exit_name(code)).text("status", worst ? "failed" : "sent");
     if (!submission.message_id.empty()) line.text("message_id", submission.message_id);
-    line.seconds("time", seconds);
+    line.seconds("time", outcome.time.count());
     write(line, worst != nullptr);
   }
 

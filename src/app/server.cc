@@ -108,6 +108,12 @@ Result<std::string> parse_source_address(std::string_view text) {
   return refused(text, "a source address is an IPv4 or IPv6 address of this host");
 }
 
+std::optional<smtp::Driver> parse_driver(std::string_view name) {
+  if (name == "engine") return smtp::Driver::engine;
+  if (name == "pipeline") return smtp::Driver::pipeline;
+  return name == "auto" ? std::optional(smtp::Driver::automatic) : std::nullopt;
+}
+
 Result<std::string> parse_helo(std::string_view text) {
   const bool literal = text.starts_with('[') && text.ends_with(']') && only(text.substr(1, text.size() - 2), ".:");
   if (text.size() > 255 || !(literal || only(text, ".-_"))) {

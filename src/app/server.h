@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "base/result.h"
+#include "smtp/driver.h"
 #include "smtp/endpoint.h"
 
 namespace pillarbox::app {
@@ -28,6 +29,9 @@ Result<std::string> parse_source_address(std::string_view text);
 
 // A port from 1 to 65535.
 Result<int> parse_port(std::string_view text);
+
+// "engine", "pipeline" or "auto"; nothing for any other name.
+std::optional<smtp::Driver> parse_driver(std::string_view name);
 
 // EHLO's argument: a host name or an address literal (RFC 5321 section 4.1.1.1).
 Result<std::string> parse_helo(std::string_view text);

@@ -1,7 +1,9 @@
 #include "app/smtp_tool.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <deque>
 #include <optional>
 
 #include "app/console.h"
@@ -17,7 +19,7 @@
 #include "mail/mbox.h"
 #include "mail/prepare.h"
 #include "mail/received.h"
-#include "smtp/engine.h"
+#include "smtp/driver.h"
 
 namespace pillarbox::app {
 namespace {
@@ -28,17 +30,20 @@ constexpr std::string_view program = "smtp";
 // So many messages in a row that never got as far as MAIL: the server is not itself, and those behind wait for nothing.
 constexpr int most_failed_connections = 5;
 
-struct Prepared {
-  mail::Envelope envelope;
-  mail::Message message;
-};
-
 Result<Input> open_input(const std::string& file) {
   if (file == "-") return Input(std::make_unique<base::FileSource>(STDIN_FILENO, "standard input"));
   return base::open_source(file);
 }
 
-class Sender {
+// Whether reading it never waits for somebody to write.
+bool is_regular(const std::string& file) {
+  struct stat status {};
+  const int code = file == "-" ? ::fstat(STDIN_FILENO, &status) : ::stat(file.c_str(), &status);
+  return code != 0 || S_ISREG(status.st_mode);
+}
+
+// The messages of a command line, one after another, and what is said about each, in the same order.
+class Sender final : public smtp::Work {
  public:
   Sender(Task task, const base::System& system, const base::Clock& clock)
       : task_(std::move(task)),
@@ -54,73 +59,87 @@ class Sender {
     auto session = smtp::Session::make(std::move(task_.endpoint), views_);
     if (!session) return session.error();
     session_ = std::move(*session);
-    if (auto done = work(); !done) {
-      complain(program, done.error());
-      tally_.add(done.error().kind);
+    if (task_.continue_on_reject) {
+      complain(program, "-c sends a message that nobody is to get: only a server under test should be treated so");
     }
-    session_->close();
+    if (task_.work != Task::Work::talk) {
+      smtp::submit(*session_, *this, task_.driver, task_.disconnect);
+    } else if (auto talked = talk(*session_, task_.files[0]); !talked) {
+      complain(program, talked.error());
+      tally_.add(talked.error().kind);
+    }
     waterfall_.finish();
     return tally_.exit_code();
   }
 
- private:
-  // What ends the run; a message's own failure does not.
-  Result<void> work() {
-    switch (task_.work) {
-      case Task::Work::talk:
-        return talk(*session_, task_.files[0]);
-      case Task::Work::probe:
-        send_probe();
-        return {};
-      case Task::Work::mboxes:
-        for (const std::string& file : task_.files) send_mbox(file);
-        return {};
-      case Task::Work::messages:
-        for (const std::string& file : task_.files) send(file, open_input(file), &file == &task_.files.back());
-        return {};
+  std::optional<smtp::Transaction> next() override {
+    while (auto input = next_input()) {
+      auto transaction = prepare(input->first, std::move(input->second));
+      if (transaction) {
+        unreported_.emplace_back();
+        progress_.expect(transaction->message.expected_size());
+        return *std::move(transaction);
+      }
+      unreported_.push_back({{input->first, std::move(transaction).error()}});
+      report_failed();
     }
-    return {};
+    return std::nullopt;
   }
 
-  void send_probe() {
-    auto envelope = mail::Envelope::make(*task_.sender, task_.recipients);
-    if (!envelope) return failed("probe", std::move(envelope).error());
-    const std::string text = probe_message(task_, session_->endpoint(), *envelope, system_, clock_);
-    send("probe", Input(std::make_unique<base::MemorySource>(text)), true);
+  [[nodiscard]] bool last() const override { return !mbox_ && file_ == task_.files.size(); }
+  [[nodiscard]] bool ready() const override {
+    return mbox_ ? mbox_is_regular_ : last() || is_regular(task_.files[file_]);
   }
+  [[nodiscard]] std::optional<smtp::Verdict> given_up() const override { return final_; }
 
-  void send_mbox(const std::string& file) {
-    auto opened = open_input(file);
-    if (!opened) return failed(file, std::move(opened).error());
-    mail::Mbox mbox(*std::move(opened));
-    for (int number = 1;; ++number) {
-      auto message = mbox.next();
-      if (!message) return failed(file, std::move(message).error().in(file));
-      if (!*message) return;
-      send(file + "#" + std::to_string(number), std::move(message), false);
-    }
-  }
-
-  void send(const std::string& name, Result<Input> input, bool last) {
-    auto prepared = prepare(name, std::move(input));
-    if (!prepared) return failed(name, std::move(prepared).error());
-    const auto began = base::Instant::clock::now();
-    progress_.follow(prepared->message);
-    const auto outcome = final_ ? smtp::untried(prepared->envelope.recipients().size(), *final_)
-                                : smtp::send_by_engine(*session_, {.envelope = prepared->envelope,
-                                                                   .message = prepared->message,
-                                                                   .abort_on_reject = task_.abort_on_reject,
-                                                                   .last = last || task_.disconnect});
+  void done(const smtp::Transaction& transaction, const smtp::Outcome& outcome) override {
     progress_.clear();
-    const std::chrono::duration<double> time = base::Instant::clock::now() - began;
-    console_.result(name, prepared->envelope, outcome, time.count());
+    console_.result(transaction.name, transaction.envelope, outcome, outcome.time.count());
     if (const smtp::Verdict* worst = outcome.worst()) tally_.add(worst->kind);
     consider(outcome);
+    unreported_.pop_front();
+    report_failed();
   }
 
-  void failed(const std::string& name, const Error& error) {
-    console_.failed(name, error);
-    tally_.add(error.kind);
+ private:
+  using Named = std::pair<std::string, Result<Input>>;
+  using Failed = std::pair<std::string, Error>;
+
+  std::optional<Named> next_input() {
+    for (;;) {
+      if (mbox_) {
+        auto message = mbox_->next();
+        const std::string& file = task_.files[file_ - 1];
+        const std::string name = file + "#" + std::to_string(++mbox_message_);
+        if (message && *message) return Named(name, std::move(message));
+        mbox_.reset();
+        if (!message) return Named(file, std::move(message).error().in(file));
+      }
+      if (file_ == task_.files.size()) return std::nullopt;
+      const std::string& file = task_.files[file_++];
+      if (task_.work == Task::Work::probe) return probe();
+      auto opened = open_input(file);
+      if (!opened || task_.work != Task::Work::mboxes) return Named(file, std::move(opened));
+      mbox_.emplace(*std::move(opened));
+      mbox_message_ = 0;
+      mbox_is_regular_ = is_regular(file);
+    }
+  }
+
+  [[nodiscard]] Named probe() const {
+    auto envelope = mail::Envelope::make(*task_.sender, task_.recipients);
+    if (!envelope) return {"probe", std::move(envelope).error()};
+    return {"probe", Input(std::make_unique<base::MemorySource>(
+                         probe_message(task_, session_->endpoint(), *envelope, system_, clock_)))};
+  }
+
+  // Those that came to nothing by themselves, once all before them are told of.
+  void report_failed() {
+    while (!unreported_.empty() && unreported_.front()) {
+      console_.failed(unreported_.front()->first, unreported_.front()->second);
+      tally_.add(unreported_.front()->second.kind);
+      unreported_.pop_front();
+    }
   }
 
   // What ails the account ails every message: no second login with a password that was refused, no second wait for a
@@ -135,7 +154,7 @@ class Sender {
     if (!hopeful) final_ = outcome.failure;
   }
 
-  Result<Prepared> prepare(const std::string& name, Result<Input> input) {
+  Result<smtp::Transaction> prepare(const std::string& name, Result<Input> input) {
     if (!input) return std::move(input).error();
     Input source = *std::move(input);
     std::string head = task_.received ? mail::received_field(session_->endpoint().helo, ::getuid(), clock_.now()) : "";
@@ -158,7 +177,12 @@ class Sender {
                              : mail::Message(std::move(head), std::move(source),
                                              mail::Normaliser(part, mail::Normaliser::Nul::refuse));
     if (auto primed = message.prime(); !primed) return std::move(primed).error().in(name);
-    return Prepared{*std::move(envelope), std::move(message)};
+    return smtp::Transaction{.name = name,
+                             .envelope = *std::move(envelope),
+                             .message = std::move(message),
+                             .abort_on_reject = task_.abort_on_reject,
+                             .continue_on_reject = task_.continue_on_reject,
+                             .dsn = task_.dsn};
   }
 
   static Result<void> envelope_of(const mail::Header& header, std::optional<mail::ReversePath>& sender,
@@ -181,6 +205,11 @@ class Sender {
   Progress progress_;
   smtp::Views views_;
   std::unique_ptr<smtp::Session> session_;
+  std::size_t file_ = 0;  // the next one
+  std::optional<mail::Mbox> mbox_;
+  int mbox_message_ = 0;
+  bool mbox_is_regular_ = false;
+  std::deque<std::optional<Failed>> unreported_;  // in order; nothing for what the driver has
   Tally tally_;
   int failed_connections_ = 0;          // in a row
   std::optional<smtp::Verdict> final_;  // of the account; no further message is tried

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
 
 #include "app/account.h"
 #include "app/server.h"
@@ -22,8 +23,7 @@ constexpr auto table = std::to_array<Option>({
     {"talk", '\0', Argument::none, "", "log in, then play a script's SMTP lines in lockstep"},
     {"abort-on-reject", 'a', Argument::none, "", "send a message to nobody if any of its recipients is rejected"},
     {"continue-on-reject", 'c', Argument::none, "",
-     "server testing: go on to the message though every recipient was rejected; "
-     "not in this version"},
+     "server testing: go on to the message though every recipient was rejected"},
     {"disconnect", 'd', Argument::none, "", "disconnect between messages"},
     {"no-eol", 'e', Argument::none, "", "leave line ends as they are (dots are still stuffed)"},
     {"help", 'h', Argument::none, "", "show this page"},
@@ -61,9 +61,9 @@ constexpr auto table = std::to_array<Option>({
     {"ipv4", '4', Argument::none, "", "IPv4 only"},
     {"ipv6", '6', Argument::none, "", "IPv6 only"},
     {"timeout", '\0', Argument::required, "SECONDS", "for the connection, and for each reply"},
-    {"dsn-notify", '\0', Argument::required, "WHEN", ""},
-    {"dsn-return", '\0', Argument::required, "WHAT", ""},
-    {"driver", '\0', Argument::required, "NAME", ""},
+    {"dsn-notify", '\0', Argument::required, "WHEN", "ask for reports: never, or some of success,failure,delay"},
+    {"dsn-return", '\0', Argument::required, "WHAT", "what of the message reports hold: headers or full"},
+    {"driver", '\0', Argument::required, "NAME", "engine (libcurl's), pipeline, or auto (default)"},
 });
 
 Error usage(const std::string& text) {
@@ -91,14 +91,35 @@ class Reader {
 
  private:
   Result<void> read_driver() {
-    if (const auto driver = options_.last("driver"); driver && *driver != "engine") {
-      return usage("--driver " + *driver + ": this version has the engine driver only");
+    const std::string driver = options_.last("driver").value_or("auto");
+    const auto known = parse_driver(driver);
+    if (!known) return usage("--driver " + driver + ": engine, pipeline or auto");
+    task_.driver = *known;
+    task_.continue_on_reject = options_.has("continue-on-reject");
+    if (auto read = read_dsn(); !read) return read;
+    if (task_.driver == smtp::Driver::engine && (task_.continue_on_reject || task_.dsn.wanted())) {
+      return usage("the engine driver has no way to do --continue-on-reject, --dsn-notify and --dsn-return");
     }
-    if (options_.has("continue-on-reject")) {
-      return usage("-c, --continue-on-reject: the engine driver has no way to send a message that has no recipient");
+    return {};
+  }
+
+  Result<void> read_dsn() {
+    if (const auto when = options_.last("dsn-notify")) {
+      const std::string upper = base::upper(*when);
+      std::set<std::string_view> words;
+      for (const std::string_view word : base::split(upper, ',')) words.insert(word);
+      const bool known = std::all_of(words.begin(), words.end(), [](std::string_view word) {
+        return word == "NEVER" || word == "SUCCESS" || word == "FAILURE" || word == "DELAY";
+      });
+      if (!known || (words.contains("NEVER") && words.size() > 1)) {
+        return usage("--dsn-notify " + *when + ": never, or some of success,failure,delay");
+      }
+      for (const std::string_view word : words)
+        task_.dsn.notify += (task_.dsn.notify.empty() ? "" : ",") + std::string(word);
     }
-    for (const std::string_view option : {"dsn-notify", "dsn-return"}) {
-      if (options_.has(option)) return usage("--" + std::string(option) + ": the engine driver has no way to do it");
+    if (const auto what = options_.last("dsn-return")) {
+      if (*what != "headers" && *what != "full") return usage("--dsn-return " + *what + ": headers or full");
+      task_.dsn.returned = *what == "full" ? "FULL" : "HDRS";
     }
     return {};
   }
@@ -252,6 +273,11 @@ class Reader {
     const bool v6_source = endpoint.source_address.find(':') != std::string::npos;
     if (!endpoint.source_address.empty() && endpoint.family == (v6_source ? smtp::Family::v4 : smtp::Family::v6)) {
       return usage(std::string("--source-address is an IPv") + (v6_source ? "6" : "4") + " address");
+    }
+    const bool v6_host = endpoint.host.find(':') != std::string::npos;
+    const bool v4_host = !v6_host && endpoint.host.find_first_not_of("0123456789.") == std::string::npos;
+    if ((endpoint.family == smtp::Family::v4 && v6_host) || (endpoint.family == smtp::Family::v6 && v4_host)) {
+      return usage(std::string(v6_host ? "-4: the server has an IPv6" : "-6: the server has an IPv4") + " address");
     }
     return {};
   }

@@ -13,6 +13,7 @@
 #include "base/system.h"
 #include "mail/address.h"
 #include "mail/envelope.h"
+#include "smtp/driver.h"
 #include "smtp/endpoint.h"
 
 namespace pillarbox::app {
@@ -31,6 +32,9 @@ struct Task {
   std::optional<mail::ReversePath> sender;
   std::vector<mail::Address> recipients;
   bool abort_on_reject = false;
+  bool continue_on_reject = false;
+  smtp::Dsn dsn;
+  smtp::Driver driver = smtp::Driver::automatic;
   bool disconnect = false;
   bool raw = false;
   bool received = false;

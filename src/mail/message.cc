@@ -4,6 +4,8 @@
 #include <array>
 #include <cstring>
 
+#include "base/text.h"
+
 namespace pillarbox::mail {
 namespace {
 
@@ -44,11 +46,20 @@ std::optional<std::uint64_t> Message::known_size() const {
   return size_ + pending_.size() - at_;
 }
 
-std::optional<double> Message::progress() const {
-  const auto left = body_->left();
-  if (!left) return std::nullopt;
-  const auto taken = static_cast<double>(taken_);
-  return taken_ + *left == 0 ? 1.0 : taken / (taken + static_cast<double>(*left));
+bool Message::may_hold_8bit() const {
+  return !ended_ || !base::is_ascii(std::string_view(pending_).substr(at_));
+}
+
+void Message::release() {
+  body_.reset();
+  pending_ = {};
+  at_ = 0;
+  ended_ = true;
+}
+
+std::optional<std::uint64_t> Message::expected_size() const {
+  const auto left = body_ ? body_->left() : std::nullopt;
+  return left ? std::optional(taken_ + *left) : std::nullopt;
 }
 
 Result<void> Message::refill() {

@@ -34,9 +34,13 @@ class Message {
   [[nodiscard]] std::uint64_t size() const { return size_; }
   // The whole size, if all of the message is in memory already (after prime()).
   [[nodiscard]] std::optional<std::uint64_t> known_size() const;
+  // It has an octet beyond ASCII, or may have one in what was not read yet.
+  [[nodiscard]] bool may_hold_8bit() const;
+  // Gives its source and memory back; only the size is left.
+  void release();
   [[nodiscard]] bool untouched() const { return size_ == 0; }  // nothing was read yet
-  // What part of its source has gone through, from 0 to 1, if the source knows its size.
-  [[nodiscard]] std::optional<double> progress() const;
+  // The octets of its source, if that knows: about as many as will leave.
+  [[nodiscard]] std::optional<std::uint64_t> expected_size() const;
   [[nodiscard]] std::uint64_t nuls_dropped() const { return normaliser_.nuls_dropped(); }
 
  private:

@@ -30,11 +30,30 @@ bool Channel::put(std::string_view octets) {
 bool Channel::settle() {
   if (!flush()) return false;
   while (!session_.dialogue_.settled()) {
-    const Step step = read();
-    if (step == Step::over) return false;
-    if (step == Step::blocked && !wait(false)) return false;
+    if (!listen()) return false;
   }
   return true;
+}
+
+bool Channel::settle_but_quit() {
+  if (!flush()) return false;
+  while (session_.dialogue_.awaited().value_or(Phase::quit) != Phase::quit) {
+    if (!listen()) return false;
+  }
+  return true;
+}
+
+bool Channel::await_reply() {
+  return flush() && listen();
+}
+
+// Until something was heard.
+bool Channel::listen() {
+  for (;;) {
+    const Step step = read();
+    if (step != Step::blocked) return step == Step::done;
+    if (!wait(false)) return false;
+  }
 }
 
 bool Channel::hear() {

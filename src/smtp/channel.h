@@ -22,8 +22,17 @@ class Channel {
   bool put(std::string_view octets);
   // Until all has left and each command has its reply.
   bool settle();
+  // The same, but for the reply to a QUIT behind them all.
+  bool settle_but_quit();
+  // Until all has left and something more was heard.
+  bool await_reply();
   // Until all has left; then what the server has said without being asked, without waiting for it.
   bool hear();
+
+  // Breaks off: nothing more leaves, whatever was put in.
+  void drop() { session_.drop_connections(); }
+  // The end of the connection; of no use any more.
+  void close() { session_.let_go(); }
 
   [[nodiscard]] int descriptor() const { return session_.socket(); }
 
@@ -31,6 +40,7 @@ class Channel {
   enum class Step { done, blocked, over };
 
   bool flush();
+  bool listen();
   Step write();
   Step read();
   bool wait(bool to_write);

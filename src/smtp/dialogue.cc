@@ -162,7 +162,7 @@ Record& Dialogue::record_of(std::uint64_t number) {
 
 void Dialogue::await(Phase phase) {
   awaited_.push_back({phase, first_record_ + std::max<std::size_t>(records_.size(), 1) - 1});
-  if (!records_.empty()) ++records_.back().awaited;
+  if (!records_.empty() && phase != Phase::quit) ++records_.back().awaited;  // QUIT is no transaction's
 }
 
 std::string Dialogue::command(std::string_view line) {
@@ -225,9 +225,10 @@ Dialogue::Next Dialogue::judge(const Reply& reply) {
   view_.replied(reply);
   if (handed_over_) return note_reply(reply);
   if (awaited_.empty()) return judge_unasked(reply);
-  const Phase phase = awaited_.front().phase;
-  Record& record = record_of(awaited_.front().record);
+  const auto [phase, number] = awaited_.front();
   awaited_.pop_front();
+  if (phase == Phase::quit) return Next::go_on;
+  Record& record = record_of(number);
   if (record.awaited > 0) --record.awaited;
   switch (phase) {
     case Phase::greeting:
@@ -262,7 +263,7 @@ Dialogue::Next Dialogue::judge(const Reply& reply) {
 }
 
 Dialogue::Next Dialogue::note_reply(const Reply& reply) {
-  if (awaited_.empty()) return Next::go_on;  // nobody's
+  if (awaited_.empty()) return judge_unasked(reply);
   last_reply_ = reply;
   challenged_ = awaited_.front().phase == Phase::auth && reply.code == 334;
   awaited_.pop_front();
@@ -359,7 +360,8 @@ std::optional<Failure> Dialogue::misfit(std::optional<std::uint64_t> size) const
 }
 
 Dialogue::Next Dialogue::judge_transaction(Record& record, Phase phase, const Reply& reply) {
-  if (phase == Phase::rcpt && record.answered < record.recipients.size()) {
+  // Behind a refused MAIL the recipients' replies are about MAIL.
+  if (phase == Phase::rcpt && !record.failure && record.answered < record.recipients.size()) {
     record.recipients[record.answered++].reply = reply;
   }
   if (reply.code == 421) return refuse(phase, reply);
@@ -372,7 +374,8 @@ Dialogue::Next Dialogue::judge_transaction(Record& record, Phase phase, const Re
     case Phase::rcpt:
       return known ? Next::go_on : refuse(phase, reply);
     case Phase::data:
-      return reply.code == 354 ? Next::go_on : refuse(record, phase, reply);
+      record.go_ahead = reply.code == 354;
+      return record.go_ahead ? Next::go_on : refuse(record, phase, reply);
     case Phase::dot:
       if (reply.positive() && !record.failure && !failure_) {
         record.accepted = reply;
@@ -392,7 +395,9 @@ Dialogue::Next Dialogue::refuse(Phase phase, const Reply& reply) {
 
 // The reply refuses a transaction as a whole.
 Dialogue::Next Dialogue::refuse(Record& record, Phase phase, const Reply& reply) {
-  const bool decided = failure_ || record.failure || record.accepted;
+  // Without a recipient a message is refused for want of one, and each of them knows why.
+  const bool nobody = !record.recipients.empty() && record.answered == record.recipients.size() && !record.granted();
+  const bool decided = failure_ || record.failure || record.accepted || nobody;
   if (!decided) record.failure = Failure{.cause = Failure::Cause::refused, .phase = phase, .reply = reply};
   return Next::go_on;
 }

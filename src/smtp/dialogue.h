@@ -40,6 +40,7 @@ struct Record {
   std::vector<Recipient> recipients;
   std::size_t answered = 0;        // recipients, from the first on
   std::size_t awaited = 0;         // replies to its commands that are still to come
+  bool go_ahead = false;           // DATA's 354
   bool heard = false;              // anything at all
   std::optional<Reply> accepted;   // the final dot's 2xx
   std::optional<Failure> failure;  // the first refusal of the whole
@@ -124,7 +125,7 @@ class Dialogue {
   Phase phase_ = Phase::connect;
   struct Awaited {
     Phase phase;
-    std::uint64_t record;  // its number; one that was forgotten may still be owed QUIT's reply
+    std::uint64_t record;  // its number
   };
   std::deque<Awaited> awaited_;  // the commands whose replies are still to come
   ReplyReader reader_;

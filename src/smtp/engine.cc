@@ -20,8 +20,10 @@ List recipient_list(const mail::Envelope& envelope) {
 
 }  // namespace
 
-Outcome send_by_engine(Session& session, Transaction transaction) {
-  const auto& [envelope, message, abort_on_reject, last] = transaction;
+Outcome send_by_engine(Session& session, Transaction& transaction, bool last) {
+  const mail::Envelope& envelope = transaction.envelope;
+  mail::Message& message = transaction.message;
+  const auto began = base::Instant::clock::now();
   if (envelope.needs_smtputf8()) {
     return untried(envelope.recipients().size(),
                    judge({.cause = Failure::Cause::unsupported,
@@ -33,7 +35,7 @@ Outcome send_by_engine(Session& session, Transaction transaction) {
   const std::string sender = envelope.sender().is_null() ? "" : envelope.sender().path();
   session.set(CURLOPT_MAIL_FROM, sender.c_str());
   session.set(CURLOPT_MAIL_RCPT, recipients.get());
-  session.set(CURLOPT_MAIL_RCPT_ALLLOWFAILS, abort_on_reject ? 0L : 1L);
+  session.set(CURLOPT_MAIL_RCPT_ALLLOWFAILS, transaction.abort_on_reject ? 0L : 1L);
   // Without a declared size: libcurl ends the body where that many bytes have left, stuffed dots counted as well.
   session.set(CURLOPT_UPLOAD, 1L);
 
@@ -51,7 +53,19 @@ Outcome send_by_engine(Session& session, Transaction transaction) {
     again = reused && lost && message.untouched();
   }
   session.set(CURLOPT_MAIL_RCPT, static_cast<curl_slist*>(nullptr));
-  return outcome_of(dialogue, message.size());
+  Outcome outcome = outcome_of(dialogue, message.size());
+  outcome.time = base::Instant::clock::now() - began;
+  return outcome;
+}
+
+void run_engine(Session& session, Work& work, bool disconnect) {
+  while (auto transaction = work.next()) {
+    const auto verdict = work.given_up();
+    const std::size_t recipients = transaction->envelope.recipients().size();
+    work.done(*transaction, verdict ? untried(recipients, *verdict)
+                                    : send_by_engine(session, *transaction, disconnect || work.last()));
+  }
+  session.close();
 }
 
 }  // namespace pillarbox::smtp

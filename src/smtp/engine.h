@@ -4,20 +4,15 @@
 // anything is sent.
 #pragma once
 
-#include "mail/envelope.h"
-#include "mail/message.h"
-#include "smtp/outcome.h"
 #include "smtp/session.h"
+#include "smtp/work.h"
 
 namespace pillarbox::smtp {
 
-struct Transaction {
-  const mail::Envelope& envelope;
-  mail::Message& message;
-  bool abort_on_reject = false;  // no DATA if any recipient was refused
-  bool last = true;              // close the connection afterwards
-};
+// One message; with last the connection is closed behind it.
+Outcome send_by_engine(Session& session, Transaction& transaction, bool last = true);
 
-Outcome send_by_engine(Session& session, Transaction transaction);
+// All of the work on one connection, or with disconnect on one for each message.
+void run_engine(Session& session, Work& work, bool disconnect);
 
 }  // namespace pillarbox::smtp

@@ -133,7 +133,7 @@ const Verdict* Outcome::worst() const {
 }
 
 Outcome outcome_of(const Dialogue& dialogue, std::uint64_t size) {
-  Outcome outcome{.recipients = {}, .accepted = dialogue.accepted(), .failure = std::nullopt, .size = size};
+  Outcome outcome{.recipients = {}, .accepted = dialogue.accepted(), .failure = std::nullopt, .size = size, .time = {}};
   if (!outcome.accepted && dialogue.failure()) outcome.failure = judge(*dialogue.failure());
   // A 421 ends the session: what was said before it is no longer to be relied on, and it was about no recipient.
   const bool closing = outcome.failure && outcome.failure->reply && outcome.failure->reply->code == 421;

@@ -2,6 +2,7 @@
 // failure means: phase x reply x cause -> accepted, rejected or deferred, and an exit code's kind.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -36,6 +37,7 @@ struct Outcome {
   std::optional<Reply> accepted;    // the server's words on the message, if it took it for anybody
   std::optional<Verdict> failure;   // of the message as a whole; a refused recipient alone is none
   std::uint64_t size = 0;           // of the message, as far as it was sent
+  std::chrono::duration<double> time = {};
 
   [[nodiscard]] std::size_t accepted_count() const;
   // Recipient i was refused by itself, and not with the whole message.

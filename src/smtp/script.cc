@@ -68,6 +68,7 @@ Result<void> Script::command(const std::string& line) {
   const auto expectation = parse_expect(line);
   if (!expectation) return here(expectation.error().kind, expectation.error().text);
   if (*expectation) return check(**expectation);
+  if (closed_) return *closed_;
   if (over_) return here(Error::Kind::data, "something follows QUIT");
   Dialogue& dialogue = session_.dialogue();
   const Connection& connection = dialogue.connection();
@@ -87,11 +88,13 @@ Result<void> Script::command(const std::string& line) {
   over_ = is_verb(line, "QUIT");
   if (auto settled = settle(); !settled && !over_) return settled;  // what becomes of QUIT is no trouble
   if (is_verb(line, "STARTTLS") && dialogue.last_reply().code == 220) {
+    over_ = true;
     return here(Error::Kind::usage, "a script can't begin TLS; -T and -M do, before its first line");
   }
   if (is_verb(line, "DATA")) {
     if (dialogue.last_reply().code == 354) {
       state_ = State::text;
+      in_text_ = false;
     } else if (look_ahead_) {
       state_ = State::refused;
     }
@@ -114,6 +117,10 @@ Result<void> Script::check(const Expectation& expectation) {
 
 Result<void> Script::text(const std::string& line) {
   Dialogue& dialogue = session_.dialogue();
+  if (!std::exchange(in_text_, true) && is_verb(line, "expect")) {  // it is about the 354
+    in_text_ = false;
+    return command(line);
+  }
   const bool end = line == ".";
   if (!channel_.put(line + "\r\n")) return why();
   if (!end) {
@@ -154,7 +161,7 @@ Result<void> Script::decide(const std::string& line, std::size_t number) {
     return {};
   }
   held_.emplace_back(line, number);
-  return is_verb(line, "DATA") ? play_held() : Result<void>();
+  return base::iequals(base::trim(line), "DATA") ? play_held() : Result<void>();
 }
 
 Result<void> Script::play_held() {
@@ -168,7 +175,7 @@ Result<void> Script::play_held() {
 
 void Script::leave() {
   const bool between = state_ == State::command || state_ == State::refused;
-  if (!between || over_ || session_.dialogue().failure()) return;
+  if (!between || over() || session_.dialogue().failure()) return;
   if (const auto said = command("QUIT"); !said) over_ = true;
 }
 
@@ -181,16 +188,19 @@ Result<void> Script::finish() {
   if (state_ == State::chunk) {
     return here(Error::Kind::data, "the chunk has no end: " + std::to_string(owed_) + " octets are missing");
   }
-  return over_ ? Result<void>() : command("QUIT");
+  return over() ? Result<void>() : command("QUIT");
 }
 
 Result<void> Script::hear() {
-  return channel_.hear() ? Result<void>() : why();
+  return channel_.hear() || over() ? Result<void>() : why();
 }
 
 // Waits for what is owed; a conversation that ended says why.
 Result<void> Script::settle() {
-  return channel_.settle() ? Result<void>() : why();
+  if (!channel_.settle()) return why();
+  const Reply& reply = session_.dialogue().last_reply();
+  if (reply.code == 421) closed_ = here(Error::Kind::temporary, "the server ended it: 421 " + reply.text());
+  return {};
 }
 
 Error Script::why() const {

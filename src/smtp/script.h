@@ -40,7 +40,7 @@ class Script {
   Result<void> hear();
 
   [[nodiscard]] int descriptor() const { return channel_.descriptor(); }
-  [[nodiscard]] bool over() const { return over_; }  // QUIT was said
+  [[nodiscard]] bool over() const { return over_ || closed_; }  // nothing more can be said
 
  private:
   enum class State {
@@ -68,10 +68,12 @@ class Script {
   std::size_t number_ = 0;                                 // of the line that came last
   std::size_t current_ = 0;                                // of the line being played
   std::string sent_;                                       // what came last, as it may be shown
+  std::optional<Error> closed_;                            // by a 421, on which line
+  bool in_text_ = false;                                   // a line of DATA's text has gone
   std::uint64_t owed_ = 0;                                 // octets of a chunk
   std::vector<std::pair<std::string, std::size_t>> held_;  // behind a refused DATA, with their numbers
   std::size_t held_size_ = 0;
-  bool over_ = false;
+  bool over_ = false;  // by QUIT, or a STARTTLS that can't be followed
 };
 
 }  // namespace pillarbox::smtp

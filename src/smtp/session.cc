@@ -328,7 +328,7 @@ bool Session::watch() {
   if (announced_ && dialogue_.phase() == Phase::body && waiting(fd) != Waiting::nothing) {
     return hear_unasked(fd);
   }
-  if (announced_ && dialogue_.phase() != Phase::body && waiting(fd) == Waiting::end) {
+  if (announced_ && !at_proxy() && dialogue_.phase() != Phase::body && waiting(fd) == Waiting::end) {
     // libcurl would find out by reading, and then write QUIT into the half-closed socket.
     dialogue_.fail({.cause = Failure::Cause::lost, .phase = dialogue_.phase()});
     return false;
@@ -467,6 +467,11 @@ bool Session::stale_connection() {
   return waiting(socket()) != Waiting::nothing || (countable() && bytes_received(socket()).value_or(0) > heard_);
 }
 
+// What is said now is between libcurl and the proxy, and so is the end of the connection.
+bool Session::at_proxy() const {
+  return endpoint_.proxy && dialogue_.phase() == Phase::greeting && heard_ == 0;
+}
+
 // What the kernel has received is what was heard, and neither TLS records nor a proxy's words.
 bool Session::countable() const {
   return !secure_ && !endpoint_.proxy;
@@ -563,7 +568,7 @@ std::size_t Session::hear(std::string_view line) {
 
 void Session::overhear(curl_infotype type, std::string_view text) {
   if (type == CURLINFO_HEADER_OUT) {
-    if (endpoint_.proxy && dialogue_.phase() == Phase::greeting) return;  // CONNECT, perhaps with the proxy's password
+    if (at_proxy() && text.starts_with("CONNECT ")) return;  // perhaps with the proxy's password
     notice_tls();
     while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.remove_suffix(1);
     progress();
@@ -573,7 +578,7 @@ void Session::overhear(curl_infotype type, std::string_view text) {
   } else if (type == CURLINFO_DATA_OUT) {
     progress();
     dialogue_.body(text);
-  } else if (type == CURLINFO_TEXT && announced_ && waiting(socket()) == Waiting::end) {
+  } else if (type == CURLINFO_TEXT && announced_ && !at_proxy() && waiting(socket()) == Waiting::end) {
     // libcurl tells of its troubles here, and goes on to write QUIT into what the server has closed.
     drop_connections();
     peer_closed_ = true;

@@ -80,6 +80,7 @@ class Session {
   [[nodiscard]] void* openssl() const;
   bool stale_connection();
   [[nodiscard]] bool countable() const;
+  [[nodiscard]] bool at_proxy() const;
   bool unread();
   bool hear_unasked(int socket);
   std::optional<std::string> receive(int socket);

@@ -1,4 +1,4 @@
-"""The table of cases. Every case runs against every server.
+"""The table of cases. Every case runs against every server; those of options.py against one.
 
 A case is a command line as one would type it, `<` and leading NAME=VALUE
 included, with these words filled in:
@@ -6,7 +6,8 @@ included, with these words filled in:
     {smtp} {implicit} {untrusted}   the server's doors, see peer.Ports
     {ca}                            file of the authority that the server's certificate is from
     {m0} {m1} ...                   files with the case's messages
-    {conf} {conf_SOMETHING}         configuration files for sendmail, see run
+    {conf} {conf_SOMETHING}         configuration files, see run
+    {host} {port} ...               see run
 """
 
 import dataclasses
@@ -25,13 +26,20 @@ class Case:
     command: str
     messages: tuple[bytes, ...]
     # Messages that each mailbox then holds, with LF as line end; the default
-    # is all messages in bob's.
+    # is all messages in bob's. With `alike` they are patterns.
     arrives: dict[str, tuple[bytes, ...]] | None = None
     status: int = 0
     protocol: str = "ESMTP"  # RFC 3848: S is TLS, A is AUTH; the server's word that it was so
     return_path: str = "alice@example.com"
     added: tuple[str, ...] = ()  # fields that the command must add, one each
     connections: int | None = None  # that the server must have seen
+    alike: bool = False
+    received: str = ""  # a pattern in the server's Received field
+    shows: tuple[str, ...] = ()  # patterns, each of which standard output has
+    typed: str | None = None  # into the terminal that the command then has, at a prompt; it must not show there
+    says: str = ""  # a pattern in standard error, which is empty otherwise if the status is 0
+    hides: tuple[str, ...] = ()  # texts that are nowhere in the output
+    events: tuple[str, ...] | None = None  # of the JSON objects that standard output then is, one a line
 
 
 HEADER = b"From: alice@example.com\nTo: bob@example.com\nSubject: hi\n\n"

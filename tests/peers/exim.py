@@ -1,4 +1,4 @@
-"""Exim: plaintext and CRAM-MD5 authenticators, mailboxes by appendfile."""
+"""Exim: authenticators of each kind, two of them told what tokens look like; mailboxes by appendfile."""
 
 import os
 import pathlib
@@ -20,6 +20,8 @@ tls_advertise_hosts = *
 CERTIFICATE = /certificates/${{if eq{{$received_port}}{{{ports.untrusted}}}{{selfsigned}}{{server}}}}
 tls_certificate = CERTIFICATE.pem
 tls_privatekey = CERTIFICATE.key
+tls_verify_certificates = /certificates/ca.pem
+tls_try_verify_hosts = *
 
 dsn_advertise_hosts = *
 acl_smtp_rcpt = recipient
@@ -67,6 +69,23 @@ cram_md5:
   public_name = CRAM-MD5
   server_secret = ${{if eq{{$auth1}}{{{user}}}{{{password}}}fail}}
   server_advertise_condition = ${{if def:tls_in_cipher}}
+xoauth2:
+  driver = plaintext
+  public_name = XOAUTH2
+  server_prompts = :
+  server_condition = ${{if match{{$auth1}}{{\\N^user={user}\\x01auth=Bearer {password}\\x01\\x01$\\N}}}}
+  server_advertise_condition = ${{if def:tls_in_cipher}}
+oauthbearer:
+  driver = plaintext
+  public_name = OAUTHBEARER
+  server_prompts = :
+  server_condition = ${{if match{{$auth1}}{{\\N^n,a={user},\\x01(.*\\x01)?auth=Bearer {password}\\x01\\x01$\\N}}}}
+  server_advertise_condition = ${{if def:tls_in_cipher}}
+external:
+  driver = external
+  public_name = EXTERNAL
+  server_condition = ${{if eq{{CN=$auth1}}{{$tls_in_peerdn}}}}
+  server_advertise_condition = $tls_in_certificate_verified
 """
 
 
@@ -74,7 +93,8 @@ class Exim(peer.Server):
     name = "exim"
     packages = ("exim4-daemon-light",)
     accounts = {"Debian-exim": 101}
-    mechanisms = ("PLAIN", "LOGIN", "CRAM-MD5")
+    external = True
+    mechanisms = ("PLAIN", "LOGIN", "CRAM-MD5", "XOAUTH2", "OAUTHBEARER")
     added_fields = ("Return-path", "Envelope-to", "Delivery-date", "Received")
     command = ("exim4", "-bdf")
     log = "var/log/exim4/mainlog"

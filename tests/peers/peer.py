@@ -6,9 +6,11 @@ server's fixed paths (/etc, /var/spool) are the instance's own and a Unix
 socket's path stays short. All of this needs root.
 """
 
+import base64
 import contextlib
 import dataclasses
 import fcntl
+import hashlib
 import os
 import pathlib
 import re
@@ -26,6 +28,7 @@ MAIL_UID = 1000  # owns the mailboxes
 USER, PASSWORD = "alice", "s3cret"
 START_SECONDS = 30
 DELIVERY_SECONDS = 30
+SLOW_SECONDS = 2
 BUILD_SECONDS = 900
 TOOL_SECONDS = 120
 
@@ -45,6 +48,11 @@ class Ports:
     smtp: int  # STARTTLS offered, AUTH only after it
     implicit: int  # TLS from the first byte
     untrusted: int  # STARTTLS with a self-signed certificate
+    # Of a server with `options` only:
+    cleartext: int  # no TLS, and AUTH without it
+    tls12: int  # STARTTLS, TLS 1.2 only
+    certified: int  # only for who has a certificate of the authority
+    slow: int  # waits SLOW_SECONDS before it answers RCPT
 
 
 class Server:
@@ -53,6 +61,8 @@ class Server:
     name: str
     suite = "bookworm"
     tls = True  # whether it can serve TLS, and with it AUTH
+    external = False  # whether it has AUTH EXTERNAL
+    options = False  # whether it has the doors for options.py
     host = "localhost"  # what clients are to call it
     address = "127.0.0.1"  # where it listens
     packages: tuple[str, ...]
@@ -160,7 +170,10 @@ def _write_accounts(root: pathlib.Path, server: Server) -> None:
 
 
 def make_certificates(folder: pathlib.Path) -> None:
-    """ca.pem; server.pem/.key issued by it; selfsigned.pem/.key. Both are for localhost."""
+    """ca.pem; server.pem/.key issued by it; selfsigned.pem/.key. Both are for localhost.
+
+    client.pem/.key, issued by ca, is USER's; both.pem has its certificate and its key.
+    """
     folder.mkdir()
 
     def certificate(name: str, subject: str, *extensions: str, issuer: str | None = None) -> None:
@@ -172,19 +185,39 @@ def make_certificates(folder: pathlib.Path) -> None:
         tool(*command, "-keyout", folder / f"{name}.key", "-out", folder / f"{name}.pem")
         (folder / f"{name}.key").chmod(0o600)
 
-    names = "subjectAltName=DNS:localhost,IP:127.0.0.1,IP:127.0.0.2"
+    names = f"subjectAltName=DNS:localhost,DNS:{HOSTNAME},IP:127.0.0.1,IP:127.0.0.2,IP:::1"
     certificate("ca", "Peers test CA", "keyUsage=critical,keyCertSign,cRLSign")
     certificate("server", "localhost", names, "basicConstraints=critical,CA:FALSE", issuer="ca")
     certificate("selfsigned", "localhost", names)
+    certificate("client", USER, "basicConstraints=critical,CA:FALSE", "extendedKeyUsage=clientAuth", issuer="ca")
+    both = folder / "both.pem"
+    both.touch(mode=0o600)
+    both.write_bytes((folder / "client.pem").read_bytes() + (folder / "client.key").read_bytes())
+
+
+def pin_of(certificate: pathlib.Path) -> str:
+    """The public key's pin, as --pin has it."""
+    pem = tool("openssl", "x509", "-in", certificate, "-noout", "-pubkey")
+    key = base64.b64decode("".join(pem.splitlines()[1:-1]))
+    return "sha256//" + base64.b64encode(hashlib.sha256(key).digest()).decode()
 
 
 # ----------------------------------------------------------------- instances
 
 
+def has_ipv6() -> bool:
+    """Whether this host can listen on ::1."""
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+        return True
+    except OSError:
+        return False
+
+
 def _free_ports(address: str) -> Ports:
-    """Three ports that nobody listens on now; another may still take one first."""
+    """Ports that nobody listens on now; another may still take one first."""
     with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.create_server((address, 0))) for _ in range(3)]
+        sockets = [stack.enter_context(socket.create_server((address, 0))) for _ in dataclasses.fields(Ports)]
         return Ports(*(each.getsockname()[1] for each in sockets))
 
 
@@ -309,14 +342,15 @@ class Stored:
 
     return_path: str
     protocol: str  # "with" of the server's Received field, RFC 3848
+    received: str  # that field, in one line
     message: bytes
 
 
 _FIELD = re.compile(rb"([!-9;-~]+):[^\n]*\n(?:[ \t][^\n]*\n)*")
 
 
-def take_off(stored: bytes, server: Server) -> Stored:
-    """Takes off exactly the fields that the server adds, each once and in its order."""
+def take_off(stored: bytes, server: Server, added: tuple[str, ...] = ()) -> Stored:
+    """Takes off exactly the fields that the server adds, each once and in its order, and those that our side added."""
     values: dict[str, str] = {"return-path": ""}
     at = 0
     for name in server.added_fields:
@@ -326,8 +360,13 @@ def take_off(stored: bytes, server: Server) -> Stored:
             at = field.end()
         elif name != "Return-Path" or server.null_return_path:
             raise Mismatch(f"no {name} field of the server's where it belongs, but {stored[at : at + 60]!r}")
-    protocol = re.search(r"\bwith (\w+)", values["received"])
-    return Stored(values["return-path"].strip("<>"), protocol[1].upper() if protocol else "", stored[at:])
+    protocol = re.search(r"\bwith (\w*smtp\w*)", values["received"], re.IGNORECASE)
+    return Stored(
+        values["return-path"].strip("<>"),
+        protocol[1].upper() if protocol else "",
+        values["received"],
+        without_fields(stored[at:], added),
+    )
 
 
 def without_fields(message: bytes, names: tuple[str, ...]) -> bytes:

@@ -11,11 +11,13 @@ compatibility_level = 3.6
 maillog_file = /var/log/postfix.log
 myhostname = {hostname}
 mydestination =
-mynetworks = 127.0.0.0/8
-inet_protocols = ipv4
+mynetworks = 127.0.0.0/8 [::1]/128
+inet_protocols = {protocols}
 # Clients on loopback count as local, and Postfix would complete their headers.
 local_header_rewrite_clients =
 smtpd_error_sleep_time = 0
+# What it gets is what it is to store.
+cleanup_replace_stray_cr_lf = no
 
 virtual_mailbox_domains = example.com
 virtual_mailbox_base = /mail
@@ -26,6 +28,8 @@ virtual_gid_maps = static:{uid}
 smtpd_tls_security_level = may
 smtpd_tls_auth_only = yes
 smtpd_tls_chain_files = /certificates/server.key, /certificates/server.pem
+smtpd_tls_CAfile = /certificates/ca.pem
+smtpd_tls_received_header = yes
 smtpd_sasl_auth_enable = yes
 smtpd_sasl_local_domain = example.com
 cyrus_sasl_config_path = /etc/postfix/sasl
@@ -37,6 +41,13 @@ MASTER_CF = """\
 127.0.0.1:{ports.implicit}  inet  n - n - - smtpd -o smtpd_tls_wrappermode=yes
 127.0.0.1:{ports.untrusted} inet  n - n - - smtpd
   -o {{ smtpd_tls_chain_files = /certificates/selfsigned.key, /certificates/selfsigned.pem }}
+127.0.0.1:{ports.cleartext} inet  n - n - - smtpd
+  -o smtpd_tls_security_level=none -o smtpd_tls_auth_only=no
+127.0.0.1:{ports.tls12}     inet  n - n - - smtpd -o smtpd_tls_protocols=TLSv1.2
+127.0.0.1:{ports.certified} inet  n - n - - smtpd
+  -o smtpd_tls_security_level=encrypt -o smtpd_tls_req_ccert=yes
+127.0.0.1:{ports.slow}      inet  n - n - - smtpd
+  -o {{ smtpd_recipient_restrictions = sleep {seconds}, permit }}
 postlog   unix-dgram n - n - 1 postlogd
 cleanup   unix  n - n - 0 cleanup
 qmgr      unix  n - n 300 1 qmgr
@@ -52,22 +63,28 @@ error     unix  - - n - - error
 retry     unix  - - n - - error
 """
 
+# The first door once more, where the host has IPv6.
+MASTER_CF_IPV6 = """\
+[::1]:{ports.smtp}          inet  n - n - - smtpd
+"""
+
 SMTPD_SASL = """\
 pwcheck_method: auxprop
 auxprop_plugin: sasldb
-mech_list: PLAIN LOGIN CRAM-MD5
+mech_list: PLAIN LOGIN CRAM-MD5 NTLM
 """
 
 
 class Postfix(peer.Server):
     name = "postfix"
+    options = True
     packages = (
         *("postfix", "libsasl2-modules", "sasl2-bin"),
         # For the shell script behind "postfix start-fg":
         *("dash", "coreutils", "diffutils", "findutils", "grep", "sed"),
     )
     accounts = {"postfix": 101, "postdrop": 102}
-    mechanisms = ("PLAIN", "LOGIN", "CRAM-MD5")
+    mechanisms = ("PLAIN", "LOGIN", "CRAM-MD5", "NTLM")
     added_fields = ("Return-Path", "X-Original-To", "Delivered-To", "Received")
     command = ("postfix", "start-fg")
     log = "var/log/postfix.log"
@@ -77,10 +94,13 @@ class Postfix(peer.Server):
     def configure(self, root: pathlib.Path, ports: peer.Ports) -> None:
         etc = root / "etc/postfix"
         mailboxes = ", ".join(f"{{ {name}@example.com = {name}/ }}" for name in peer.MAILBOXES)
-        (etc / "main.cf").write_text(
-            MAIN_CF.format(hostname=peer.HOSTNAME, mailboxes=mailboxes, uid=peer.MAIL_UID), encoding="ascii"
+        ipv6 = peer.has_ipv6()
+        main = MAIN_CF.format(
+            hostname=peer.HOSTNAME, mailboxes=mailboxes, uid=peer.MAIL_UID, protocols="all" if ipv6 else "ipv4"
         )
-        (etc / "master.cf").write_text(MASTER_CF.format(ports=ports), encoding="ascii")
+        master = (MASTER_CF + MASTER_CF_IPV6 * ipv6).format(ports=ports, seconds=peer.SLOW_SECONDS)
+        (etc / "main.cf").write_text(main, encoding="ascii")
+        (etc / "master.cf").write_text(master, encoding="ascii")
         (etc / "sasl/smtpd.conf").write_text(SMTPD_SASL, encoding="ascii")
         os.chown(root / "var/lib/postfix", self.accounts["postfix"], -1)
         peer.tool("chroot", root, "saslpasswd2", "-p", "-c", "-u", "example.com", peer.USER, text=peer.PASSWORD)

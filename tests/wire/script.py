@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 ESCAPES = {"r": b"\r", "n": b"\n", "t": b"\t", "0": b"\0", "e": b"\x1b", "\\": b"\\", "{": b"{", "}": b"}"}
 TOKEN = re.compile(r"\\x([0-9a-fA-F]{2})|\\(.)|\{([a-z0-9-]+)(?::((?:\\.|[^{}])*))?\}|([^\\{]+|\{)", re.S)
-STEP = re.compile(r"(C|S-|S\.|S!|S)(?:\*(\d+))?:(?: (.*))?$|(C~) (.*)$|(CUT|DRIP) (\S+): (.*)$|([A-Z-]+)(?: (.*))?$")
+STEP = re.compile(r"(C-|C|S-|S\.|S!|S)(?:\*(\d+))?:(?: (.*))?$|(C~) (.*)$|(CUT|DRIP) (\S+): (.*)$|([A-Z-]+)(?: (.*))?$")
 REPEATED = re.compile(r"(stdin|file)(?:\*(\d+))?$")
 
 
@@ -45,6 +45,7 @@ class Case:
     files: dict = field(default_factory=dict)
     config: str = ""
     timeout: float = 20
+    driver: str = ""
     connections: list = field(default_factory=list)
     exits: list = field(default_factory=lambda: [0])
     patterns: list = field(default_factory=list)     # (stream, must it match, regular expression)
@@ -119,6 +120,8 @@ def read_head(case, line, names):
         case.config = rest
     elif key == "timeout":
         case.timeout = float(rest)
+    elif key == "driver":
+        case.driver = rest
     else:
         raise BadCase(f"unknown: {key}")
 
@@ -136,8 +139,8 @@ def read_step(line, number, names):
     if word:
         keep_whole = word == "STDIN"
         return Step(word.lower(), number, text(rest or "", names) if keep_whole else b"", (rest or "").split())
-    data = text(said or "", names) + b"\r\n" * (speaker != "S-")
-    if speaker == "C":
+    data = text(said or "", names) + b"\r\n" * (not speaker.endswith("-"))
+    if speaker.startswith("C"):
         return Step("read", number, data, times=int(times or 1))
     return Step("say", number, data * int(times or 1), manner=speaker[1:].replace("-", ""))
 

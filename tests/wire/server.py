@@ -304,16 +304,30 @@ class Server:
     def do_bye(self, step):
         """The client closes, at once or with a QUIT, which is answered unless the line says `BYE silent`."""
         channel = self.channel
-        while not channel.ended and len(channel.buffer) < 6:
-            channel.fill()
+        self.await_verb()
+        if step.words == ["reset"] and channel.buffer == b"RSET\r\n":
+            channel.buffer.clear()
+            channel.send(b"250 2.0.0 ok\r\n")
+            self.note("C: RSET")
+            self.await_verb()
         if channel.buffer == b"QUIT\r\n":
             channel.buffer.clear()
             self.note("C: QUIT")
-            if not step.words:
+            if step.words != ["silent"]:
                 self.hush()
                 channel.send(b"221 2.0.0 bye\r\n")
                 self.note("S: 221 2.0.0 bye")
         self.do_eof(step)
+
+    def await_verb(self):
+        while not self.channel.ended and len(self.channel.buffer) < 6:
+            self.channel.fill()
+
+    def do_from(self, step):
+        """The client's address is this."""
+        address = self.channel.sock.getpeername()[0]
+        if address != step.words[0]:
+            raise Mismatch(f"the client connected from {address}, not from {step.words[0]}")
 
     # what the server does
 
@@ -393,6 +407,15 @@ class Server:
         if not self.channel.handshake(self.context(step.words)):
             raise Mismatch("the client broke off the TLS handshake")
         self.note(f"TLS {self.channel.tls.version()}")
+
+    def do_tls_asks(self, step):
+        """A handshake in which the client shows a certificate of our authority's."""
+        context = self.context(step.words)
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(self.certificates / "ca.pem")
+        if not self.channel.handshake(context):
+            raise Mismatch("the client showed no certificate that is good")
+        self.note(f"TLS {self.channel.tls.version()}, with a certificate of the client's")
 
     def do_tls_refused(self, step):
         """The client does not like the certificate: it closes in the handshake or right behind it, without a word."""

@@ -1,0 +1,35 @@
+// Dots: a body's transparency (RFC 5321 section 4.5.2): a line that begins with a dot gets another one in front.
+//
+// A line begins at the body's start and behind CRLF; a bare LF, which only a raw message has, ends none.
+#pragma once
+
+#include <cstddef>
+#include <string_view>
+
+namespace pillarbox::mail {
+
+class DotStuffer {
+ public:
+  // Calls sink(std::string_view) with what is to be written, in order; in comes in pieces of any size. False as soon as
+  // sink returns false.
+  template <class Sink>
+  bool feed(std::string_view in, Sink sink) {
+    while (!in.empty()) {
+      const std::size_t dot = next(in);
+      if (!sink(in.substr(0, dot))) return false;
+      if (dot == in.size()) return true;
+      if (!sink("..")) return false;
+      in.remove_prefix(dot + 1);
+    }
+    return true;
+  }
+
+ private:
+  // Where the next dot stands that begins a line, else the end. Keeps what the line end needs.
+  std::size_t next(std::string_view in);
+
+  enum class Last { line_end, cr, other };
+  Last last_ = Last::line_end;
+};
+
+}  // namespace pillarbox::mail

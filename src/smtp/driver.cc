@@ -1,0 +1,49 @@
+#include "smtp/driver.h"
+
+#include "smtp/engine.h"
+#include "smtp/pipeline.h"
+
+namespace pillarbox::smtp {
+namespace {
+
+// So many recipients cost more round trips one by one than the connection is worth.
+constexpr std::size_t few_recipients = 5;
+
+bool gains(const Transaction& transaction) {
+  return transaction.envelope.recipients().size() > few_recipients || transaction.message.may_hold_8bit() ||
+         transaction.envelope.needs_smtputf8() || transaction.continue_on_reject || transaction.dsn.wanted();
+}
+
+// Work of which the first piece was taken to look at.
+class Ahead final : public Work {
+ public:
+  Ahead(Work& rest, std::optional<Transaction> first) : rest_(rest), first_(std::move(first)) {}
+
+  std::optional<Transaction> next() override { return first_ ? std::exchange(first_, std::nullopt) : rest_.next(); }
+  [[nodiscard]] bool last() const override { return !first_ && rest_.last(); }
+  [[nodiscard]] bool ready() const override { return first_ || rest_.ready(); }
+  void done(const Transaction& transaction, const Outcome& outcome) override { rest_.done(transaction, outcome); }
+  [[nodiscard]] std::optional<Verdict> given_up() const override { return rest_.given_up(); }
+
+ private:
+  Work& rest_;
+  std::optional<Transaction> first_;
+};
+
+}  // namespace
+
+void submit(Session& session, Work& work, Driver driver, bool disconnect) {
+  std::optional<Transaction> first;
+  if (driver == Driver::automatic) {
+    first = work.next();
+    driver = first && (!work.last() || gains(*first)) ? Driver::pipeline : Driver::engine;
+  }
+  Ahead all(work, std::move(first));
+  if (driver == Driver::pipeline) {
+    run_pipeline(session, all, disconnect);
+  } else {
+    run_engine(session, all, disconnect);
+  }
+}
+
+}  // namespace pillarbox::smtp

@@ -1,0 +1,468 @@
+#include "smtp/pipeline.h"
+
+#include <algorithm>
+#include <deque>
+
+#include "mail/dots.h"
+#include "smtp/channel.h"
+
+namespace pillarbox::smtp {
+namespace {
+
+constexpr std::size_t chunk_size = 1U << 18U;         // bytes of a BDAT
+constexpr std::size_t most_in_flight = 64;            // messages
+constexpr std::size_t most_outstanding = 512;         // commands
+constexpr std::uint64_t most_unanswered = 4U << 20U;  // bytes
+
+// RFC 3461 section 4: what is not printable ASCII, "+" and "=" become "+HH".
+std::string xtext(std::string_view text) {
+  constexpr std::string_view digits = "0123456789ABCDEF";
+  std::string out;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (c > ' ' && c < 0x7f && c != '+' && c != '=') {
+      out += c;
+    } else {
+      out += {'+', digits[byte >> 4U], digits[byte & 15U]};
+    }
+  }
+  return out;
+}
+
+// A message that was taken on, and what has left of it.
+struct Item {
+  Transaction transaction;
+  base::Instant began = base::Instant::clock::now();
+  std::optional<Verdict> verdict = {};  // reached without the server
+  bool complete = false;                // all of it was put on its way
+  bool begun = false;                   // some of its body, which can't be taken back
+  bool tried = false;                   // it has come back once
+  std::string piece = {};               // read of it and not yet put on its way, from at on
+  std::size_t at = 0;
+  bool ended = false;  // there is nothing behind the piece
+  std::uint64_t size = 0;
+};
+
+class Pipeline {
+ public:
+  Pipeline(Session& session, Work& work, bool disconnect)
+      : session_(session), dialogue_(session.dialogue()), work_(work), disconnect_(disconnect) {}
+
+  void run() {
+    while (auto item = take()) {
+      if (!channel_ && !connect(*item)) continue;
+      send(*std::move(item));
+      if (disconnect_) close();
+    }
+    close();
+  }
+
+ private:
+  // The next message: one that has come back, else a new one, as long as there is any.
+  std::optional<Item> take() {
+    if (again_.empty() && !exhausted_) {
+      if (!work_.ready()) settle();  // nobody's outcome waits for somebody who writes slowly
+      auto transaction = again_.empty() ? work_.next() : std::nullopt;
+      if (transaction) {
+        many_ = many_ || !work_.last();
+        return Item{.transaction = *std::move(transaction)};
+      }
+      exhausted_ = again_.empty();
+    }
+    if (again_.empty()) close();
+    if (again_.empty()) return std::nullopt;
+    Item item = std::move(again_.front());
+    again_.pop_front();
+    return item;
+  }
+
+  bool connect(Item& item) {
+    auto verdict = work_.given_up();
+    if (!verdict && session_.open()) {
+      dialogue_.forget_transaction();  // the connection's own
+      channel_.emplace(session_);
+      reused_ = needs_rset_ = proven_ = false;
+      const Connection& connection = dialogue_.connection();
+      grouping_ = !no_groups_ && connection.offers("PIPELINING").has_value();
+      streaming_ = grouping_ && !no_chunks_ && connection.offers("CHUNKING").has_value() && !disconnect_;
+      return true;
+    }
+    if (!verdict) {
+      const auto& failure = dialogue_.failure();
+      verdict = failure ? judge(*failure) : Verdict{.text = "there is no connection"};
+    }
+    Outcome outcome = untried(item.transaction.envelope.recipients().size(), *verdict);
+    outcome.time = base::Instant::clock::now() - item.began;
+    work_.done(item.transaction, outcome);
+    return false;
+  }
+
+  void send(Item item) {
+    if (auto failure = misfit(item)) {
+      item.verdict = judge(*failure);
+      flight_.push_back(std::move(item));
+      finish();
+      return;
+    }
+    if (dialogue_.settled() && !channel_->hear()) {
+      if (reused_) {
+        again_.push_front(std::move(item));
+      } else {
+        item.verdict = judge(*dialogue_.failure());
+        flight_.push_back(std::move(item));
+      }
+      lost();
+      return;
+    }
+    const mail::Message& message = item.transaction.message;
+    const auto size = message.known_size();
+    const bool expected = message.expected_size().has_value();
+    dialogue_.add_transaction(item.transaction.envelope.recipients().size(), size);
+    flight_.push_back(std::move(item));
+    // A chunk is announced with its size, so a writer that takes its time is read by DATA.
+    if (streaming_ && many_ && size != 0 && expected) {
+      stream();
+    } else {
+      group();
+    }
+    if (channel_) finish();
+  }
+
+  [[nodiscard]] std::optional<Failure> misfit(const Item& item) const {
+    if (item.transaction.envelope.needs_smtputf8() && !dialogue_.connection().offers("SMTPUTF8")) {
+      return Failure{.cause = Failure::Cause::unsupported,
+                     .phase = Phase::mail,
+                     .text = "an address is not ASCII, and the server does not offer SMTPUTF8",
+                     .kind = Error::Kind::data};
+    }
+    return dialogue_.misfit(item.transaction.message.known_size());
+  }
+
+  // --- commands
+
+  bool say(const std::string& command) {
+    dialogue_.command(command);
+    return channel_->put(command + "\r\n") || lost();
+  }
+
+  bool settle() {
+    if (!channel_) return false;
+    if (!channel_->settle()) return lost();
+    finish();
+    return true;
+  }
+
+  // For a server that wants to be heard after each command.
+  bool in_step() { return grouping_ || settle(); }
+
+  [[nodiscard]] std::string mail_command(const Transaction& transaction) const {
+    const Connection& connection = dialogue_.connection();
+    std::string command = "MAIL FROM:" + transaction.envelope.sender().path();
+    const auto size = transaction.message.known_size();
+    if (size && connection.offers("SIZE")) command += " SIZE=" + std::to_string(*size);
+    if (transaction.message.may_hold_8bit() && connection.offers("8BITMIME")) command += " BODY=8BITMIME";
+    if (transaction.envelope.needs_smtputf8()) command += " SMTPUTF8";
+    if (!connection.offers("DSN")) return command;
+    const Dsn& dsn = transaction.dsn;
+    if (!dsn.returned.empty()) command += " RET=" + dsn.returned;
+    if (!dsn.envelope_id.empty()) command += " ENVID=" + dsn.envelope_id;
+    return command;
+  }
+
+  [[nodiscard]] std::string rcpt_command(const mail::Address& recipient, const Dsn& dsn) const {
+    std::string command = "RCPT TO:" + recipient.path();
+    if (dsn.notify.empty() || !dialogue_.connection().offers("DSN")) return command;
+    return command + " NOTIFY=" + dsn.notify + " ORCPT=rfc822;" + xtext(recipient.text());
+  }
+
+  // MAIL and RCPT. False if the transaction ends here: decided, or the connection lost.
+  bool say_envelope() {
+    if (std::exchange(needs_rset_, false) && !(say("RSET") && in_step())) return false;
+    const Transaction& transaction = flight_.back().transaction;
+    if (!say(mail_command(transaction)) || !in_step()) return false;
+    if (!grouping_ && dialogue_.record().failure) return give_up();
+    for (const mail::Address& recipient : transaction.envelope.recipients()) {
+      if (!say(rcpt_command(recipient, transaction.dsn)) || !in_step()) return false;
+    }
+    if (grouping_ && !transaction.abort_on_reject) return true;
+    if (!settle()) return false;
+    const Record& record = dialogue_.record();
+    const bool all = std::all_of(record.recipients.begin(), record.recipients.end(),
+                                 [](const Recipient& r) { return r.reply && r.reply->positive(); });
+    const bool enough = transaction.abort_on_reject ? all : record.granted() || transaction.continue_on_reject;
+    return record.failure || !enough ? give_up() : true;
+  }
+
+  // The transaction comes to nothing more; the server must forget what it has of it.
+  bool give_up() {
+    flight_.back().complete = true;
+    needs_rset_ = true;
+    finish();
+    return false;
+  }
+
+  // --- DATA
+
+  void group() {
+    if (!say_envelope() || !say("DATA") || !settle()) return;
+    // All before it is decided now, so the oldest is this one.
+    Item& item = flight_.back();
+    const Record& record = dialogue_.record();
+    if (!record.go_ahead) {
+      give_up();
+      return;
+    }
+    if (record.granted() || item.transaction.continue_on_reject) {
+      if (!say_body(item)) return;
+    }
+    dialogue_.body_ended();
+    if (!channel_->put(".\r\n")) {
+      lost();
+      return;
+    }
+    item.complete = true;
+    if (!grouping_) settle();
+  }
+
+  bool say_body(Item& item) {
+    mail::DotStuffer stuffer;
+    item.begun = true;
+    dialogue_.body({});
+    const auto sink = [&](std::string_view text) {
+      dialogue_.body(text);
+      return channel_->put(text);
+    };
+    // What a writer has written leaves before more of it is waited for, and what the server says to it is heard.
+    const bool paced = !item.transaction.message.expected_size();
+    for (;;) {
+      const std::string_view piece = std::string_view(item.piece).substr(item.at);
+      item.size += piece.size();
+      if (!stuffer.feed(piece, sink) || (paced && !channel_->hear())) return lost();
+      item.at = item.piece.size();
+      if (item.ended) return true;
+      if (auto failure = fill(item, 1)) {
+        dialogue_.fail(*std::move(failure));
+        channel_->drop();
+        return lost();
+      }
+    }
+  }
+
+  // Has so much of the message at hand, or all that is left of it, unless it can't be read.
+  static std::optional<Failure> fill(Item& item, std::size_t enough) {
+    item.piece.erase(0, item.at);
+    item.at = 0;
+    while (!item.ended && item.piece.size() < enough) {
+      const std::size_t before = item.piece.size();
+      item.piece.resize(before + chunk_size);
+      const auto count = item.transaction.message.read(std::span(item.piece).subspan(before));
+      item.piece.resize(before + (count ? *count : 0));
+      if (!count) {
+        return Failure{.cause = Failure::Cause::source,
+                       .phase = Phase::body,
+                       .text = count.error().text,
+                       .kind = count.error().kind};
+      }
+      item.ended = *count == 0;
+    }
+    return std::nullopt;
+  }
+
+  // --- BDAT
+
+  void stream() {
+    if (!say_envelope()) return;
+    if (!proven_ && !prove()) return;
+    Item& item = flight_.back();
+    item.begun = true;
+    for (bool last = false; !last;) {
+      if (const auto failure = fill(item, chunk_size + 1)) {
+        item.verdict = judge(*failure);
+        break;  // between two chunks: RSET makes the server forget
+      }
+      last = item.ended && item.piece.size() - item.at <= chunk_size;
+      if (!say_chunk(item, std::min(item.piece.size() - item.at, chunk_size), last)) return;
+    }
+    item.complete = true;
+    item.transaction.message.release();
+    item.piece = {};
+    if (!say("RSET")) return;
+    keep_window();
+  }
+
+  bool say_chunk(Item& item, std::size_t size, bool last) {
+    const std::string_view piece = std::string_view(item.piece).substr(item.at, size);
+    if (!say("BDAT " + std::to_string(size) + (last ? " LAST" : ""))) return false;
+    item.at += size;
+    item.size += size;
+    dialogue_.body(piece);
+    return channel_->put(piece) || lost();
+  }
+
+  // The first message of a session: does the server mean its CHUNKING?
+  bool prove() {
+    Item& item = flight_.back();
+    if (const auto failure = fill(item, chunk_size + 1)) {
+      item.verdict = judge(*failure);
+      return give_up();
+    }
+    if (!say_chunk(item, 1, false) || !settle()) return false;
+    const Record& record = dialogue_.record();
+    const int code = record.failure && record.failure->reply ? record.failure->reply->code : 0;
+    const bool unknown = code == 500 || code == 502 || code == 503 || code == 504;
+    if (record.granted() && record.failure && record.failure->phase == Phase::chunk && unknown) {
+      no_chunks_ = true;
+      come_back();
+      return false;
+    }
+    if (record.failure || !record.granted()) return give_up();
+    proven_ = true;
+    return true;
+  }
+
+  // The byte that was sent may stand before the next command: this connection is of no use any more.
+  void come_back() {
+    Item item = std::move(flight_.back());
+    flight_.pop_back();
+    dialogue_.forget_transaction();
+    item.at = 0;
+    item.size = 0;
+    channel_->drop();
+    let_go();
+    again_.push_front(std::move(item));
+  }
+
+  void keep_window() {
+    const auto unanswered = [this] {
+      std::uint64_t bytes = 0;
+      for (const Item& item : flight_) bytes += item.size;
+      return bytes;
+    };
+    finish();
+    while (flight_.size() > 1 && (flight_.size() > most_in_flight || dialogue_.outstanding() > most_outstanding ||
+                                  unanswered() > most_unanswered)) {
+      if (!channel_->await_reply()) {
+        lost();
+        return;
+      }
+      finish();
+    }
+  }
+
+  // --- what came of it
+
+  // Tells of those whose replies are all there.
+  void finish() {
+    while (!flight_.empty()) {
+      Item& item = flight_.front();
+      const bool recorded = item.complete;  // it has a record in the dialogue
+      if (!recorded && !item.verdict) return;
+      if (recorded && dialogue_.record().awaited > 0) return;
+      reused_ = reused_ || recorded;
+      tell(item, recorded);
+    }
+  }
+
+  void tell(Item& item, bool recorded) {
+    Outcome outcome = item.verdict ? untried(item.transaction.envelope.recipients().size(), *item.verdict)
+                                   : outcome_of(dialogue_, item.size);
+    outcome.size = item.size;
+    outcome.time = base::Instant::clock::now() - item.began;
+    if (recorded) dialogue_.forget_transaction();
+    const Item told = std::move(item);
+    flight_.pop_front();
+    work_.done(told.transaction, outcome);
+  }
+
+  // The connection is over. Who was under way has failed, unless the server had taken it; who had only been announced
+  // comes back, for the next connection. Always false.
+  bool lost() {
+    finish();
+    bool oldest = true;
+    std::deque<Item> back;
+    while (!flight_.empty()) {
+      Item& item = flight_.front();
+      if (item.verdict && !item.complete && !item.begun) {
+        tell(item, false);
+        continue;
+      }
+      if (!item.begun && (!oldest || may_come_back(item))) {
+        item.tried = item.tried || oldest;
+        item.at = 0;
+        item.size = 0;
+        item.complete = false;
+        back.push_back(std::move(item));
+        flight_.pop_front();
+        dialogue_.forget_transaction();
+      } else {
+        tell(item, true);
+      }
+      oldest = false;
+    }
+    again_.insert(again_.begin(), std::make_move_iterator(back.begin()), std::make_move_iterator(back.end()));
+    let_go();
+    return false;
+  }
+
+  // The oldest, which the end of the connection was about. A connection that had served may have been closed for its
+  // age; one that breaks at the first group may be a server's that can't do groups.
+  bool may_come_back(const Item& item) {
+    const auto& failure = dialogue_.failure();
+    const bool broken =
+        failure && (failure->cause == Failure::Cause::lost || failure->cause == Failure::Cause::protocol);
+    if (item.tried || !broken) return false;
+    if (reused_) return failure->cause == Failure::Cause::lost && !dialogue_.record().heard;
+    if (!grouping_) return false;
+    no_groups_ = true;
+    return true;
+  }
+
+  void let_go() {
+    channel_->close();
+    channel_.reset();
+  }
+
+  // Ends the connection in good order. What is under way is answered before.
+  void close() {
+    if (!channel_) return;
+    if (!grouping_ && !settle()) return;
+    if (dialogue_.settled() && !channel_->hear()) {
+      lost();
+      return;
+    }
+    if (!say("QUIT")) return;
+    if (!channel_->settle_but_quit()) {
+      lost();
+      return;
+    }
+    finish();
+    if (!channel_->settle()) return void(lost());
+    let_go();
+  }
+
+  Session& session_;
+  Dialogue& dialogue_;
+  Work& work_;
+  bool disconnect_;
+  std::optional<Channel> channel_;  // there is a connection
+  std::deque<Item> flight_;         // in the order of their commands
+  std::deque<Item> again_;          // for the next connection
+  bool exhausted_ = false;          // the work has no more
+  bool many_ = false;               // it has more than one message
+  bool no_groups_ = false;          // a server has failed at it
+  bool no_chunks_ = false;
+  // Of the connection:
+  bool grouping_ = false;
+  bool streaming_ = false;
+  bool proven_ = false;      // a chunk was accepted
+  bool reused_ = false;      // a transaction has ended on it
+  bool needs_rset_ = false;  // before the next MAIL
+};
+
+}  // namespace
+
+void run_pipeline(Session& session, Work& work, bool disconnect) {
+  Pipeline(session, work, disconnect).run();
+}
+
+}  // namespace pillarbox::smtp

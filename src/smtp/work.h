@@ -1,0 +1,47 @@
+// Work: messages to be submitted one after another, and whom to tell what became of each. What the drivers share.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "mail/envelope.h"
+#include "mail/message.h"
+#include "smtp/outcome.h"
+
+namespace pillarbox::smtp {
+
+// Delivery status notifications (RFC 3461): what MAIL's and RCPT's parameters say where DSN is offered.
+struct Dsn {
+  std::string notify = {};       // "NEVER", or "SUCCESS,FAILURE,DELAY" or some of these; "": the server's default
+  std::string returned = {};     // "FULL" or "HDRS"
+  std::string envelope_id = {};  // in xtext
+
+  [[nodiscard]] bool wanted() const { return !notify.empty() || !returned.empty() || !envelope_id.empty(); }
+};
+
+struct Transaction {
+  std::string name;  // the caller's, for what it has to tell
+  mail::Envelope envelope;
+  mail::Message message;
+  bool abort_on_reject = false;     // no DATA if any recipient was refused
+  bool continue_on_reject = false;  // DATA and the body even if all were: for testing servers
+  Dsn dsn = {};
+};
+
+class Work {
+ public:
+  virtual ~Work() = default;
+  // The next one; nothing if there is none left, or if it is pointless to go on.
+  virtual std::optional<Transaction> next() = 0;
+  // It is known that next() would give nothing.
+  [[nodiscard]] virtual bool last() const = 0;
+  // next() gives at once, and does not wait for somebody to write.
+  [[nodiscard]] virtual bool ready() const = 0;
+  // What became of one: in the order in which next() gave them.
+  virtual void done(const Transaction& transaction, const Outcome& outcome) = 0;
+  // Why nothing else is to be tried on this account, if so.
+  [[nodiscard]] virtual std::optional<Verdict> given_up() const = 0;
+};
+
+}  // namespace pillarbox::smtp
