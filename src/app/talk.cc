@@ -72,8 +72,9 @@ class Lines {
   bool ended_ = false;
 };
 
-Result<void> play(smtp::Script& script, Lines& lines) {
+Result<void> play(smtp::Script& script, Lines& lines, bool terminal) {
   for (;;) {
+    if (terminal && script.over()) return {};  // nobody waits for a Ctrl-D
     auto line = lines.next(script);
     if (!line) return std::move(line).error();
     if (!*line) return script.finish();
@@ -97,9 +98,10 @@ Result<void> talk(smtp::Session& session, const std::string& file) {
     return Error{verdict.kind, verdict.text};
   }
   session.dialogue().hand_over();
-  smtp::Script script(session, ::isatty(fd) == 0);
+  const bool terminal = ::isatty(fd) == 1;
+  smtp::Script script(session, !terminal);
   Lines lines(fd);
-  auto played = play(script, lines);
+  auto played = play(script, lines, terminal);
   if (played) return played;
   script.leave();
   return std::move(played).error().in(name);

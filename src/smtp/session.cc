@@ -179,6 +179,7 @@ Result<void> Session::set_up() {
 // By which way the server is reached.
 void Session::set_up_way() {
   set(CURLOPT_PROXY, endpoint_.proxy ? endpoint_.proxy->url.reveal().c_str() : "");  // "", or ALL_PROXY diverts us
+  set(CURLOPT_NOPROXY, "");                                                          // nor does NO_PROXY
   set(CURLOPT_HTTPPROXYTUNNEL, 1L);
   set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
   const bool v6 = endpoint_.family == Family::v6 || endpoint_.source_address.find(':') != std::string::npos;

@@ -248,10 +248,11 @@ class HostileBytes(Case):
         self.assertEqual(list(told), list(cases))
         self.assertEqual(len(complaints(run)), sum("status" not in event for event in told.values()))
 
-        end = [b"RSET\r\n", b"QUIT\r\n"]       # the last message is refused by us, after the connection had been kept for it
-        self.assertEqual((connection.lines[0], connection.lines[-2:]), (b"EHLO client.test\r\n", end))
-        commands = b"".join(connection.lines[1:-2])
-        self.assertEqual([line for line in connection.lines[:-2] if not GRAMMAR.fullmatch(line)], [])
+        # The last message is refused by us, after the connection had been kept for it: one driver ends it with a RSET.
+        said = [line for line in connection.lines if line != b"RSET\r\n"]
+        self.assertEqual((said[0], said[-1]), (b"EHLO client.test\r\n", b"QUIT\r\n"))
+        commands = b"".join(said[1:-1])
+        self.assertEqual([line for line in said[:-1] if not GRAMMAR.fullmatch(line)], [])
         self.assertRegex(commands, rb"\A(?:MAIL FROM:<.*>\r\n(?:RCPT TO:<.*>\r\n)+DATA\r\n)+\Z")
         transactions = re.findall(rb"MAIL FROM:<(.*)>\r\n((?:RCPT TO:<.*>\r\n)+)DATA\r\n", commands)
         bodies = [body.content() for body in connection.bodies]
