@@ -1,7 +1,5 @@
 #include "mail/dots.h"
 
-#include <string.h>  // NOLINT(modernize-deprecated-headers): memmem is not in <cstring>
-
 namespace pillarbox::mail {
 
 std::size_t DotStuffer::next(std::string_view in) {
@@ -14,11 +12,10 @@ std::size_t DotStuffer::next(std::string_view in) {
     last_ = Last::other;
     return 1;
   }
-  constexpr std::string_view wanted = "\r\n.";
-  const void* hit = ::memmem(in.data(), in.size(), wanted.data(), wanted.size());
-  if (hit) {
+  for (std::size_t lf = in.find('\n', 1); lf < in.size() - 1; lf = in.find('\n', lf + 1)) {
+    if (in[lf + 1] != '.' || in[lf - 1] != '\r') continue;
     last_ = Last::other;
-    return static_cast<std::size_t>(static_cast<const char*>(hit) - in.data()) + 2;
+    return lf + 1;
   }
   const bool after_cr = last_ == Last::cr && in == "\n";
   last_ = after_cr || in.ends_with("\r\n") ? Last::line_end : in.ends_with('\r') ? Last::cr : Last::other;

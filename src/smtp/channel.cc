@@ -86,7 +86,6 @@ Channel::Step Channel::write() {
   if (code != CURLE_OK) return over(Failure::Cause::lost), Step::over;
   begin_ += count;
   session_.progress();
-  acknowledge_quickly(descriptor());
   return Step::done;
 }
 
@@ -104,6 +103,7 @@ bool Channel::wait(bool to_write) {
   using std::chrono::milliseconds;
   const auto left = std::chrono::duration_cast<milliseconds>(session_.deadline() - base::Instant::clock::now());
   if (left.count() < 0) return over(Failure::Cause::timeout);
+  if (!to_write) acknowledge_quickly(descriptor());
   pollfd watched{descriptor(), static_cast<short>(to_write ? POLLIN | POLLOUT : POLLIN), 0};
   ::poll(&watched, 1, static_cast<int>(std::min<milliseconds::rep>(left.count() + 1, 60000)));
   return true;

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <deque>
+#include <span>
+#include <utility>
+#include <vector>
 
 #include "mail/dots.h"
 #include "smtp/channel.h"
@@ -37,10 +40,53 @@ struct Item {
   bool complete = false;                // all of it was put on its way
   bool begun = false;                   // some of its body, which can't be taken back
   bool tried = false;                   // it has come back once
-  std::string piece = {};               // read of it and not yet put on its way, from at on
-  std::size_t at = 0;
-  bool ended = false;  // there is nothing behind the piece
-  std::uint64_t size = 0;
+  std::uint64_t size = 0;               // put on its way
+  std::string kept = {};                // read of it when it came back
+  bool ended = false;                   // there is nothing behind what was read
+};
+
+// What was read of the message at hand and is not yet on its way. One buffer for all messages, one after another.
+class Piece {
+ public:
+  void begin(Item& item) {
+    begin_ = end_ = 0;
+    room(item.kept.size());
+    end_ = item.kept.copy(octets_.data(), item.kept.size());
+  }
+
+  [[nodiscard]] std::string_view text() const { return {octets_.data() + begin_, end_ - begin_}; }
+  void remove_prefix(std::size_t count) { begin_ += count; }
+  void put_back(std::size_t count) { begin_ -= count; }
+
+  // Has so much of the message at hand, or all that is left of it, unless it can't be read.
+  std::optional<Failure> fill(Item& item, std::size_t enough) {
+    while (!item.ended && end_ - begin_ < enough) {
+      room(chunk_size);
+      const auto count = item.transaction.message.read(std::span(octets_).subspan(end_));
+      if (!count) {
+        return Failure{.cause = Failure::Cause::source,
+                       .phase = Phase::body,
+                       .text = count.error().text,
+                       .kind = count.error().kind};
+      }
+      end_ += *count;
+      item.ended = *count == 0;
+    }
+    return std::nullopt;
+  }
+
+ private:
+  // Has space for so much behind what is there.
+  void room(std::size_t count) {
+    if (octets_.size() - end_ >= count) return;
+    std::copy(octets_.begin() + static_cast<std::ptrdiff_t>(begin_),
+              octets_.begin() + static_cast<std::ptrdiff_t>(end_), octets_.begin());
+    end_ -= std::exchange(begin_, 0);
+    if (octets_.size() - end_ < count) octets_.resize(end_ + count);
+  }
+
+  std::vector<char> octets_;
+  std::size_t begin_ = 0, end_ = 0;
 };
 
 class Pipeline {
@@ -119,6 +165,7 @@ class Pipeline {
     const bool expected = message.expected_size().has_value();
     dialogue_.add_transaction(item.transaction.envelope.recipients().size(), size);
     flight_.push_back(std::move(item));
+    piece_.begin(flight_.back());
     // A chunk is announced with its size, so a writer that takes its time is read by DATA.
     if (streaming_ && many_ && size != 0 && expected) {
       stream();
@@ -235,37 +282,17 @@ class Pipeline {
     // What a writer has written leaves before more of it is waited for, and what the server says to it is heard.
     const bool paced = !item.transaction.message.expected_size();
     for (;;) {
-      const std::string_view piece = std::string_view(item.piece).substr(item.at);
-      item.size += piece.size();
-      if (!stuffer.feed(piece, sink) || (paced && !channel_->hear())) return lost();
-      item.at = item.piece.size();
+      const std::string_view text = piece_.text();
+      item.size += text.size();
+      if (!stuffer.feed(text, sink) || (paced && !channel_->hear())) return lost();
+      piece_.remove_prefix(text.size());
       if (item.ended) return true;
-      if (auto failure = fill(item, 1)) {
+      if (auto failure = piece_.fill(item, 1)) {
         dialogue_.fail(*std::move(failure));
         channel_->drop();
         return lost();
       }
     }
-  }
-
-  // Has so much of the message at hand, or all that is left of it, unless it can't be read.
-  static std::optional<Failure> fill(Item& item, std::size_t enough) {
-    item.piece.erase(0, item.at);
-    item.at = 0;
-    while (!item.ended && item.piece.size() < enough) {
-      const std::size_t before = item.piece.size();
-      item.piece.resize(before + chunk_size);
-      const auto count = item.transaction.message.read(std::span(item.piece).subspan(before));
-      item.piece.resize(before + (count ? *count : 0));
-      if (!count) {
-        return Failure{.cause = Failure::Cause::source,
-                       .phase = Phase::body,
-                       .text = count.error().text,
-                       .kind = count.error().kind};
-      }
-      item.ended = *count == 0;
-    }
-    return std::nullopt;
   }
 
   // --- BDAT
@@ -276,33 +303,32 @@ class Pipeline {
     Item& item = flight_.back();
     item.begun = true;
     for (bool last = false; !last;) {
-      if (const auto failure = fill(item, chunk_size + 1)) {
+      if (const auto failure = piece_.fill(item, chunk_size + 1)) {
         item.verdict = judge(*failure);
         break;  // between two chunks: RSET makes the server forget
       }
-      last = item.ended && item.piece.size() - item.at <= chunk_size;
-      if (!say_chunk(item, std::min(item.piece.size() - item.at, chunk_size), last)) return;
+      last = item.ended && piece_.text().size() <= chunk_size;
+      if (!say_chunk(item, std::min(piece_.text().size(), chunk_size), last)) return;
     }
     item.complete = true;
     item.transaction.message.release();
-    item.piece = {};
     if (!say("RSET")) return;
     keep_window();
   }
 
   bool say_chunk(Item& item, std::size_t size, bool last) {
-    const std::string_view piece = std::string_view(item.piece).substr(item.at, size);
     if (!say("BDAT " + std::to_string(size) + (last ? " LAST" : ""))) return false;
-    item.at += size;
+    const std::string_view text = piece_.text().substr(0, size);
+    piece_.remove_prefix(size);
     item.size += size;
-    dialogue_.body(piece);
-    return channel_->put(piece) || lost();
+    dialogue_.body(text);
+    return channel_->put(text) || lost();
   }
 
   // The first message of a session: does the server mean its CHUNKING?
   bool prove() {
     Item& item = flight_.back();
-    if (const auto failure = fill(item, chunk_size + 1)) {
+    if (const auto failure = piece_.fill(item, chunk_size + 1)) {
       item.verdict = judge(*failure);
       return give_up();
     }
@@ -322,14 +348,20 @@ class Pipeline {
 
   // The byte that was sent may stand before the next command: this connection is of no use any more.
   void come_back() {
+    keep(flight_.back());
     Item item = std::move(flight_.back());
     flight_.pop_back();
     dialogue_.forget_transaction();
-    item.at = 0;
-    item.size = 0;
     channel_->drop();
     let_go();
     again_.push_front(std::move(item));
+  }
+
+  // The first octet, if it had been sent, will be sent again.
+  void keep(Item& item) {
+    if (&item != &flight_.back()) return;  // of which nothing was read ahead
+    piece_.put_back(static_cast<std::size_t>(std::exchange(item.size, 0)));
+    item.kept = piece_.text();
   }
 
   void keep_window() {
@@ -388,9 +420,8 @@ class Pipeline {
       }
       if (!item.begun && (!oldest || may_come_back(item))) {
         item.tried = item.tried || oldest;
-        item.at = 0;
-        item.size = 0;
         item.complete = false;
+        keep(item);
         back.push_back(std::move(item));
         flight_.pop_front();
         dialogue_.forget_transaction();
@@ -447,6 +478,7 @@ class Pipeline {
   std::optional<Channel> channel_;  // there is a connection
   std::deque<Item> flight_;         // in the order of their commands
   std::deque<Item> again_;          // for the next connection
+  Piece piece_;                     // of the newest in flight
   bool exhausted_ = false;          // the work has no more
   bool many_ = false;               // it has more than one message
   bool no_groups_ = false;          // a server has failed at it
