@@ -352,6 +352,10 @@ int fail(const Error& error) {
 
 }  // namespace
 
+std::span<const Option> sendmail_options() {
+  return table;
+}
+
 int sendmail(std::vector<std::string> args, char** argv, const base::System& system, const base::Clock& clock) {
   const auto options = Options::parse(table, args, Operands::last);
   if (!options) return fail(options.error());

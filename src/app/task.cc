@@ -51,7 +51,7 @@ constexpr auto table = std::to_array<Option>({
     {"ca-file", '\0', Argument::required, "FILE", "the authorities to verify against, in PEM"},
     {"pin", '\0', Argument::required, "PIN",
      "sha256//BASE64 of a public key that the server must have; may be given again"},
-    {"tls-min", '\0', Argument::required, "VERSION", "the lowest TLS version: 1.0, 1.1, 1.2 or 1.3"},
+    {"tls-min", '\0', Argument::required, "1.0|1.1|1.2|1.3", "the lowest TLS version"},
     {"ciphers", 'C', Argument::required, "CIPHERS", "TLS ciphers, in OpenSSL's notation"},
     {"client-cert", '\0', Argument::required, "FILE", "a certificate of ours, in PEM"},
     {"client-key", '\0', Argument::required, "FILE", "its key (default: in the certificate's file)"},
@@ -61,9 +61,10 @@ constexpr auto table = std::to_array<Option>({
     {"ipv4", '4', Argument::none, "", "IPv4 only"},
     {"ipv6", '6', Argument::none, "", "IPv6 only"},
     {"timeout", '\0', Argument::required, "SECONDS", "for the connection, and for each reply"},
-    {"dsn-notify", '\0', Argument::required, "WHEN", "ask for reports: never, or some of success,failure,delay"},
-    {"dsn-return", '\0', Argument::required, "WHAT", "what of the message reports hold: headers or full"},
-    {"driver", '\0', Argument::required, "NAME", "engine (libcurl's), pipeline, or auto (default)"},
+    {"dsn-notify", '\0', Argument::required, "never|success,failure,delay",
+     "ask for reports: never, or on some of these"},
+    {"dsn-return", '\0', Argument::required, "headers|full", "what of the message reports hold"},
+    {"driver", '\0', Argument::required, "auto|engine|pipeline", "libcurl's engine or the pipeline (default: auto)"},
 });
 
 Error usage(const std::string& text) {

@@ -1,0 +1,120 @@
+#include "app/completion.h"
+
+#include <map>
+#include <vector>
+
+#include "base/text.h"
+
+namespace pillarbox::app {
+namespace {
+
+bool has_long(const Option& option) {
+  return !option.key.starts_with('-');
+}
+
+bool takes_value(const Option& option) {
+  return option.argument == Argument::required || option.argument == Argument::server;
+}
+
+// "-f", "--from"
+std::vector<std::string> spellings(const Option& option) {
+  std::vector<std::string> all;
+  if (option.letter) all.push_back(std::string("-") + option.letter);
+  if (has_long(option)) all.push_back("--" + std::string(option.key));
+  return all;
+}
+
+std::string join(const std::vector<std::string>& words, std::string_view between) {
+  std::string out;
+  for (const std::string& word : words) out += (out.empty() ? "" : std::string(between)) + word;
+  return out;
+}
+
+// The words of "a|b|c", or "" if it is none.
+std::string choices(const Option& option) {
+  if (option.value.find('|') == std::string_view::npos) return "";
+  std::string out(option.value);
+  for (char& c : out) c = c == '|' ? ' ' : c;
+  return out;
+}
+
+// In single quotes for a shell; zsh's _arguments wants some more characters escaped within.
+std::string quoted(std::string_view text, std::string_view escaped = {}) {
+  std::string out = "'";
+  for (const char c : text) {
+    if (escaped.find(c) != std::string_view::npos) out += '\\';
+    out += c == '\'' ? "'\\''" : std::string(1, c);
+  }
+  return out + "'";
+}
+
+}  // namespace
+
+std::string bash_completion(std::string_view command, std::span<const Option> table) {
+  std::vector<std::string> all;
+  std::map<std::string, std::vector<std::string>> by_reply;  // what completes a value, and after which options
+  for (const Option& option : table) {
+    if (option.help.empty()) continue;
+    for (const std::string& spelling : spellings(option)) {
+      all.push_back(spelling);
+      if (!takes_value(option)) continue;
+      const std::string words = choices(option);
+      const std::string reply = option.value == "FILE" ? "compgen -f --"
+                                : words.empty()        ? ":"
+                                                       : "compgen -W " + quoted(words) + " --";
+      by_reply[reply].push_back(spelling);
+    }
+  }
+  const std::string function = "_pillarbox_" + std::string(command);
+  std::string out = "# bash completion of " + std::string(command) + "\n" + function + "() {\n";
+  out += "  local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}\n  COMPREPLY=()\n";
+  out += "  case $before in\n";
+  for (const auto& [reply, options] : by_reply) {
+    out += "    " + join(options, " | ") + ")\n";
+    if (reply != ":") out += "      mapfile -t COMPREPLY < <(" + reply + " \"$word\")\n";
+    out += "      return ;;\n";
+  }
+  out += "  esac\n  if [[ $word == -* ]]; then\n    mapfile -t COMPREPLY < <(compgen -W " + quoted(join(all, " ")) +
+         " -- \"$word\")\n  else\n    mapfile -t COMPREPLY < <(compgen -f -- \"$word\")\n  fi\n}\n";
+  return out + "complete -o filenames -F " + function + " " + std::string(command) + "\n";
+}
+
+std::string zsh_completion(std::string_view command, std::span<const Option> table) {
+  std::string out = "#compdef " + std::string(command) + "\n_arguments -s \\\n";
+  for (const Option& option : table) {
+    if (option.help.empty()) continue;
+    std::string value;
+    if (takes_value(option)) {
+      const std::string words = choices(option);
+      value = ":" + std::string(option.value.find('|') == std::string_view::npos ? option.value : "word") + ":" +
+              (option.value == "FILE" ? "_files"
+               : words.empty()        ? " "
+                                      : "(" + words + ")");
+    }
+    for (const std::string& spelling : spellings(option)) {
+      const bool is_long = spelling.starts_with("--");
+      const std::string name = spelling + (!takes_value(option) ? "" : is_long ? "=" : "+");
+      const std::string help = quoted(option.help, "[]:");  // the brackets around it stand for themselves
+      out += "  " + quoted("*" + name) + "'['" + help + "']'" + (value.empty() ? "" : quoted(value)) + " \\\n";
+    }
+  }
+  return out + "  '*:file:_files'\n";
+}
+
+std::string fish_completion(std::string_view command, std::span<const Option> table) {
+  std::string out = "# fish completion of " + std::string(command) + "\n";
+  for (const Option& option : table) {
+    if (option.help.empty()) continue;
+    out += "complete -c " + std::string(command);
+    if (option.letter) out += std::string(" -s ") + option.letter;
+    if (has_long(option)) out += " -l " + std::string(option.key);
+    if (takes_value(option)) {
+      const std::string words = choices(option);
+      out += option.value == "FILE" ? " -r -F" : words.empty() ? " -x" : " -x -a " + quoted(words);
+    }
+    out += " -d " + quoted(option.help) + "\n";
+  }
+  return out;
+}
+
+}  // namespace pillarbox::app
