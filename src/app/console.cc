@@ -10,9 +10,10 @@ namespace {
 
 constexpr std::size_t longest_shown = 65536;  // of a line without an end: memory stays bounded
 
-void print(std::string_view line) {
+// At once, so that lines of several connections stay whole.
+void print(std::string line) {
+  line += '\n';
   std::fwrite(line.data(), 1, line.size(), stdout);
-  std::fputc('\n', stdout);
 }
 
 std::vector<std::string> keywords(const smtp::Connection& connection) {

@@ -107,7 +107,7 @@ class One final : public smtp::Work {
   [[nodiscard]] bool last() const override { return !transaction_; }
   [[nodiscard]] bool ready() const override { return true; }
   [[nodiscard]] std::optional<smtp::Verdict> given_up() const override { return std::nullopt; }
-  void done(const smtp::Transaction& transaction, const smtp::Outcome& outcome) override {
+  void done(smtp::Transaction& transaction, const smtp::Outcome& outcome) override {
     nuls_dropped_ = transaction.message.nuls_dropped();
     outcome_ = outcome;
   }
@@ -127,18 +127,6 @@ bool dots_are_content(const Options& options) {
     if (set == "i" || set == "itrue") return true;
   }
   return false;
-}
-
-// Where content too large for memory waits while it is read.
-std::string spool_directory(const config::Settings& settings, const base::System& system) {
-  if (!settings.queue.directory.empty()) return settings.queue.directory;
-  if (const auto state = system.environment("XDG_STATE_HOME"); state && state->starts_with('/')) {
-    return *state + "/pillarbox/queue";
-  }
-  if (const auto home = system.environment("HOME"); home && home->starts_with('/')) {
-    return *home + "/.local/state/pillarbox/queue";
-  }
-  return "/var/spool/pillarbox";
 }
 
 struct Submission {
@@ -206,7 +194,7 @@ class Submit {
     const auto own = own_address();
     if (!own) return own.error();
     const std::string id = complete(read->header, envelope->sender().address().value_or(*own));
-    auto body = base::spool(*read->body, spool_directory(settings_, system_));
+    auto body = base::spool(*read->body, spool_directory(settings_.queue.directory, system_));
     if (!body) return body.error();
     mail::Message message(read->header.text(), *std::move(body),
                           mail::Normaliser(mail::Normaliser::Part::body, mail::Normaliser::Nul::drop));

@@ -1,22 +1,26 @@
 #include "app/smtp_tool.h"
 
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <deque>
+#include <functional>
+#include <map>
+#include <mutex>
 #include <optional>
+#include <thread>
 
+#include "app/account.h"
 #include "app/console.h"
 #include "app/help.h"
+#include "app/inputs.h"
 #include "app/options.h"
-#include "app/probe.h"
 #include "app/progress.h"
 #include "app/report.h"
 #include "app/talk.h"
 #include "app/task.h"
 #include "app/waterfall.h"
+#include "base/spool.h"
 #include "mail/header.h"
-#include "mail/mbox.h"
 #include "mail/prepare.h"
 #include "mail/received.h"
 #include "smtp/driver.h"
@@ -24,124 +28,156 @@
 namespace pillarbox::app {
 namespace {
 
-using Input = std::unique_ptr<base::Source>;
-
 constexpr std::string_view program = "smtp";
 // So many messages in a row that never got as far as MAIL: the server is not itself, and those behind wait for nothing.
 constexpr int most_failed_connections = 5;
 
-Result<Input> open_input(const std::string& file) {
-  if (file == "-") return Input(std::make_unique<base::FileSource>(STDIN_FILENO, "standard input"));
-  return base::open_source(file);
+Result<void> envelope_of(const mail::Header& header, std::optional<mail::ReversePath>& sender,
+                         std::vector<mail::Address>& recipients) {
+  auto found = mail::recipients_of(header);
+  if (!found) return found.error();
+  recipients = *std::move(found);
+  if (sender) return {};
+  auto named = mail::sender_of(header);
+  if (!named) return named.error();
+  sender = mail::ReversePath(*std::move(named));
+  return {};
 }
 
-// Whether reading it never waits for somebody to write.
-bool is_regular(const std::string& file) {
-  struct stat status {};
-  const int code = file == "-" ? ::fstat(STDIN_FILENO, &status) : ::stat(file.c_str(), &status);
-  return code != 0 || S_ISREG(status.st_mode);
+// A message ready to be submitted: its envelope known, its first part read.
+Result<smtp::Transaction> prepare(const Task& task, Input input, const std::string& helo, const base::Clock& clock) {
+  if (!input.source) return std::move(input.source).error();
+  std::unique_ptr<base::Source> source = *std::move(input.source);
+  std::string head = task.received ? mail::received_field(helo, ::getuid(), clock.now()) : "";
+  auto sender = task.sender;
+  auto recipients = task.recipients;
+  auto part = mail::Normaliser::Part::header;
+  if (task.from_header) {
+    auto read = mail::read_header(std::move(source), mail::Normaliser::Nul::refuse,
+                                  task.raw ? mail::Form::raw : mail::Form::normal);
+    if (!read) return std::move(read).error().in(input.name);
+    if (auto found = envelope_of(read->header, sender, recipients); !found) {
+      return std::move(found).error().in(input.name);
+    }
+    mail::remove_bcc(read->header);
+    head += read->envelope_line + read->header.lines() + read->empty_line;
+    source = std::move(read->body);
+    part = mail::Normaliser::Part::body;
+  }
+  auto envelope = mail::Envelope::make(*sender, recipients);
+  if (!envelope) return std::move(envelope).error().in(input.name);
+  auto message = task.raw ? mail::Message::raw(std::move(head), std::move(source))
+                          : mail::Message(std::move(head), std::move(source),
+                                          mail::Normaliser(part, mail::Normaliser::Nul::refuse));
+  if (auto primed = message.prime(); !primed) return std::move(primed).error().in(input.name);
+  return smtp::Transaction{.name = input.name,
+                           .envelope = *std::move(envelope),
+                           .message = std::move(message),
+                           .abort_on_reject = task.abort_on_reject,
+                           .continue_on_reject = task.continue_on_reject,
+                           .dsn = task.dsn};
 }
 
-// The messages of a command line, one after another, and what is said about each, in the same order.
-class Sender final : public smtp::Work {
+// Tells what became of each message in the order of the messages, whoever is ready first.
+class Results {
  public:
-  Sender(Task task, const base::System& system, const base::Clock& clock)
-      : task_(std::move(task)),
-        system_(system),
-        clock_(clock),
-        console_(task_.output, std::string(program)),
-        waterfall_(task_.output.json),
-        progress_(!task_.output.trace, system),
-        views_(task_.timing ? std::vector<smtp::View*>{&progress_, &console_, &waterfall_}
-                            : std::vector<smtp::View*>{&progress_, &console_}) {}
-
-  Result<int> run() {
-    auto session = smtp::Session::make(std::move(task_.endpoint), views_);
-    if (!session) return session.error();
-    session_ = std::move(*session);
-    if (task_.continue_on_reject) {
-      complain(program, "-c sends a message that nobody is to get: only a server under test should be treated so");
+  void add(std::size_t number, std::function<void()> tell) {
+    waiting_.emplace(number, std::move(tell));
+    for (auto next = waiting_.find(next_); next != waiting_.end(); next = waiting_.find(++next_)) {
+      next->second();
+      waiting_.erase(next);
     }
-    if (task_.work != Task::Work::talk) {
-      smtp::submit(*session_, *this, task_.driver, task_.disconnect);
-    } else if (auto talked = talk(*session_, task_.files[0]); !talked) {
-      complain(program, talked.error());
-      tally_.add(talked.error().kind);
-    }
-    waterfall_.finish();
-    return tally_.exit_code();
-  }
-
-  std::optional<smtp::Transaction> next() override {
-    while (auto input = next_input()) {
-      auto transaction = prepare(input->first, std::move(input->second));
-      if (transaction) {
-        unreported_.emplace_back();
-        progress_.expect(transaction->message.expected_size());
-        return *std::move(transaction);
-      }
-      unreported_.push_back({{input->first, std::move(transaction).error()}});
-      report_failed();
-    }
-    return std::nullopt;
-  }
-
-  [[nodiscard]] bool last() const override { return !mbox_ && file_ == task_.files.size(); }
-  [[nodiscard]] bool ready() const override {
-    return mbox_ ? mbox_is_regular_ : last() || is_regular(task_.files[file_]);
-  }
-  [[nodiscard]] std::optional<smtp::Verdict> given_up() const override { return final_; }
-
-  void done(const smtp::Transaction& transaction, const smtp::Outcome& outcome) override {
-    progress_.clear();
-    console_.result(transaction.name, transaction.envelope, outcome, outcome.time.count());
-    if (const smtp::Verdict* worst = outcome.worst()) tally_.add(worst->kind);
-    consider(outcome);
-    unreported_.pop_front();
-    report_failed();
   }
 
  private:
-  using Named = std::pair<std::string, Result<Input>>;
-  using Failed = std::pair<std::string, Error>;
+  std::map<std::size_t, std::function<void()>> waiting_;
+  std::size_t next_ = 0;
+};
 
-  std::optional<Named> next_input() {
-    for (;;) {
-      if (mbox_) {
-        auto message = mbox_->next();
-        const std::string& file = task_.files[file_ - 1];
-        const std::string name = file + "#" + std::to_string(++mbox_message_);
-        if (message && *message) return Named(name, std::move(message));
-        mbox_.reset();
-        if (!message) return Named(file, std::move(message).error().in(file));
-      }
-      if (file_ == task_.files.size()) return std::nullopt;
-      const std::string& file = task_.files[file_++];
-      if (task_.work == Task::Work::probe) return probe();
-      auto opened = open_input(file);
-      if (!opened || task_.work != Task::Work::mboxes) return Named(file, std::move(opened));
-      mbox_.emplace(*std::move(opened));
-      mbox_message_ = 0;
-      mbox_is_regular_ = is_regular(file);
+// What the connections of a run share. Every member function takes the lock for itself.
+class Run {
+ public:
+  struct Piece {
+    std::size_t number;
+    Input input;
+    std::optional<smtp::Transaction> transaction;  // if it was prepared before
+  };
+
+  // spool: a folder for what is too large for memory.
+  Run(const Task& task, Inputs inputs, std::string spool)
+      : task_(task), inputs_(std::move(inputs)), spool_(std::move(spool)), workers_(task.jobs) {}
+
+  // The next message. Nothing: the worker's part is done.
+  std::optional<Piece> next() {
+    const std::lock_guard lock(mutex_);
+    if (!returned_.empty()) {
+      Piece piece = std::move(returned_.front());
+      returned_.pop_front();
+      return piece;
     }
-  }
-
-  [[nodiscard]] Named probe() const {
-    auto envelope = mail::Envelope::make(*task_.sender, task_.recipients);
-    if (!envelope) return {"probe", std::move(envelope).error()};
-    return {"probe", Input(std::make_unique<base::MemorySource>(
-                         probe_message(task_, session_->endpoint(), *envelope, system_, clock_)))};
-  }
-
-  // Those that came to nothing by themselves, once all before them are told of.
-  void report_failed() {
-    while (!unreported_.empty() && unreported_.front()) {
-      console_.failed(unreported_.front()->first, unreported_.front()->second);
-      tally_.add(unreported_.front()->second.kind);
-      unreported_.pop_front();
+    auto input = inputs_.next();
+    if (!input) {
+      --workers_;
+      return std::nullopt;
     }
+    if (task_.jobs > 1 && task_.work == Task::Work::mboxes && input->source) {
+      // It is a part of a file that others go on reading.
+      input->source = base::spool(**input->source, spool_);
+    }
+    return Piece{numbers_++, *std::move(input), std::nullopt};
   }
 
+  [[nodiscard]] bool last() const {
+    const std::lock_guard lock(mutex_);
+    return returned_.empty() && inputs_.last();
+  }
+  [[nodiscard]] bool ready() const {
+    const std::lock_guard lock(mutex_);
+    return !returned_.empty() || inputs_.ready();
+  }
+  [[nodiscard]] std::optional<smtp::Verdict> given_up() const {
+    const std::lock_guard lock(mutex_);
+    return final_;
+  }
+
+  void failed(Console& console, std::size_t number, const std::string& name, const Error& error) {
+    const std::lock_guard lock(mutex_);
+    results_.add(number, [this, &console, name, error] {
+      console.failed(name, error);
+      tally_.add(error.kind);
+    });
+  }
+
+  // A server that takes no further connection is left to those that have one: true if the message was handed to them,
+  // and the worker is to end. (mine: it has been told so before.)
+  bool hand_back(bool mine, std::size_t number, smtp::Transaction& transaction, const smtp::Outcome& outcome) {
+    const std::lock_guard lock(mutex_);
+    const bool crowded = outcome.failure && outcome.failure->account && outcome.failure->passing;
+    const bool others = workers_ > (mine ? 0U : 1U);
+    if (!crowded || !others || !transaction.message.untouched()) return false;
+    if (!mine) --workers_;
+    returned_.push_back({number, {transaction.name, Result<std::unique_ptr<base::Source>>(nullptr)}, {}});
+    returned_.back().transaction.emplace(std::move(transaction));
+    return true;
+  }
+
+  void done(Console& console, std::size_t number, const smtp::Transaction& transaction, const smtp::Outcome& outcome) {
+    const std::lock_guard lock(mutex_);
+    consider(outcome);
+    results_.add(number, [this, &console, name = transaction.name, envelope = transaction.envelope, outcome] {
+      console.result(name, envelope, outcome, outcome.time.count());
+      if (const smtp::Verdict* worst = outcome.worst()) tally_.add(worst->kind);
+    });
+  }
+
+  void add(Error::Kind kind) {
+    const std::lock_guard lock(mutex_);
+    tally_.add(kind);
+  }
+
+  [[nodiscard]] int exit_code() const { return tally_.exit_code(); }
+
+ private:
   // What ails the account ails every message: no second login with a password that was refused, no second wait for a
   // host that does not answer. A server that said "not now", or hung up, is asked again, but not for ever.
   void consider(const smtp::Outcome& outcome) {
@@ -154,66 +190,119 @@ class Sender final : public smtp::Work {
     if (!hopeful) final_ = outcome.failure;
   }
 
-  Result<smtp::Transaction> prepare(const std::string& name, Result<Input> input) {
-    if (!input) return std::move(input).error();
-    Input source = *std::move(input);
-    std::string head = task_.received ? mail::received_field(session_->endpoint().helo, ::getuid(), clock_.now()) : "";
-    auto sender = task_.sender;
-    auto recipients = task_.recipients;
-    auto part = mail::Normaliser::Part::header;
-    if (task_.from_header) {
-      auto read = mail::read_header(std::move(source), mail::Normaliser::Nul::refuse,
-                                    task_.raw ? mail::Form::raw : mail::Form::normal);
-      if (!read) return std::move(read).error().in(name);
-      if (auto found = envelope_of(read->header, sender, recipients); !found) return std::move(found).error().in(name);
-      mail::remove_bcc(read->header);
-      head += read->envelope_line + read->header.lines() + read->empty_line;
-      source = std::move(read->body);
-      part = mail::Normaliser::Part::body;
-    }
-    auto envelope = mail::Envelope::make(*sender, recipients);
-    if (!envelope) return std::move(envelope).error().in(name);
-    auto message = task_.raw ? mail::Message::raw(std::move(head), std::move(source))
-                             : mail::Message(std::move(head), std::move(source),
-                                             mail::Normaliser(part, mail::Normaliser::Nul::refuse));
-    if (auto primed = message.prime(); !primed) return std::move(primed).error().in(name);
-    return smtp::Transaction{.name = name,
-                             .envelope = *std::move(envelope),
-                             .message = std::move(message),
-                             .abort_on_reject = task_.abort_on_reject,
-                             .continue_on_reject = task_.continue_on_reject,
-                             .dsn = task_.dsn};
-  }
+  const Task& task_;
+  mutable std::mutex mutex_;
+  Inputs inputs_;
+  std::string spool_;
+  unsigned workers_;  // that will ask for more
+  std::size_t numbers_ = 0;
+  std::deque<Piece> returned_;
+  Results results_;
+  Tally tally_;
+  int failed_connections_ = 0;          // in a row
+  std::optional<smtp::Verdict> final_;  // of the account; no further message is tried
+};
 
-  static Result<void> envelope_of(const mail::Header& header, std::optional<mail::ReversePath>& sender,
-                                  std::vector<mail::Address>& recipients) {
-    auto found = mail::recipients_of(header);
-    if (!found) return found.error();
-    recipients = *std::move(found);
-    if (sender) return {};
-    auto named = mail::sender_of(header);
-    if (!named) return named.error();
-    sender = mail::ReversePath(*std::move(named));
+// One connection after another, and the messages that go by them.
+class Worker final : public smtp::Work {
+ public:
+  Worker(const Task& task, Run& run, const base::System& system, const base::Clock& clock)
+      : task_(task),
+        run_(run),
+        clock_(clock),
+        console_(task.output, std::string(program)),
+        waterfall_(task.output.json),
+        progress_(!task.output.trace && task.jobs == 1, system),
+        views_(task.timing ? std::vector<smtp::View*>{&progress_, &console_, &waterfall_}
+                           : std::vector<smtp::View*>{&progress_, &console_}) {}
+
+  Result<void> connect_to(const smtp::Endpoint& endpoint) {
+    auto session = smtp::Session::make(endpoint.clone(), views_);
+    if (!session) return session.error();
+    session_ = std::move(*session);
     return {};
   }
 
-  Task task_;  // but for its endpoint, which is the session's
-  const base::System& system_;
+  void work() noexcept {
+    try {
+      if (task_.work != Task::Work::talk) {
+        smtp::submit(*session_, *this, task_.driver, task_.disconnect);
+      } else if (auto talked = talk(*session_, task_.files[0]); !talked) {
+        complain(program, talked.error());
+        run_.add(talked.error().kind);
+      }
+      waterfall_.finish();
+    } catch (const std::exception& error) {
+      complain(program, error.what());
+      run_.add(Error::Kind::temporary);
+    }
+  }
+
+  std::optional<smtp::Transaction> next() override {
+    while (!retired_) {
+      auto piece = run_.next();
+      if (!piece) {
+        retired_ = true;
+        break;
+      }
+      const std::string name = piece->input.name;
+      auto transaction = piece->transaction
+                             ? Result<smtp::Transaction>(*std::move(piece->transaction))
+                             : prepare(task_, std::move(piece->input), session_->endpoint().helo, clock_);
+      if (transaction) {
+        numbers_.push_back(piece->number);
+        progress_.expect(transaction->message.expected_size());
+        return *std::move(transaction);
+      }
+      run_.failed(console_, piece->number, name, transaction.error());
+    }
+    return std::nullopt;
+  }
+
+  [[nodiscard]] bool last() const override { return retired_ || run_.last(); }
+  [[nodiscard]] bool ready() const override { return retired_ || run_.ready(); }
+  [[nodiscard]] std::optional<smtp::Verdict> given_up() const override { return run_.given_up(); }
+
+  void done(smtp::Transaction& transaction, const smtp::Outcome& outcome) override {
+    progress_.clear();
+    const std::size_t number = numbers_.front();
+    numbers_.pop_front();
+    if (run_.hand_back(retired_, number, transaction, outcome)) {
+      retired_ = true;
+      return;
+    }
+    run_.done(console_, number, transaction, outcome);
+  }
+
+ private:
+  const Task& task_;
+  Run& run_;
   const base::Clock& clock_;
   Console console_;
   Waterfall waterfall_;
   Progress progress_;
   smtp::Views views_;
   std::unique_ptr<smtp::Session> session_;
-  std::size_t file_ = 0;  // the next one
-  std::optional<mail::Mbox> mbox_;
-  int mbox_message_ = 0;
-  bool mbox_is_regular_ = false;
-  std::deque<std::optional<Failed>> unreported_;  // in order; nothing for what the driver has
-  Tally tally_;
-  int failed_connections_ = 0;          // in a row
-  std::optional<smtp::Verdict> final_;  // of the account; no further message is tried
+  std::deque<std::size_t> numbers_;  // of those that the driver has
+  bool retired_ = false;             // it will get no more
 };
+
+Result<int> run(const Task& task, const base::System& system, const base::Clock& clock) {
+  if (task.continue_on_reject) {
+    complain(program, "-c sends a message that nobody is to get: only a server under test should be treated so");
+  }
+  Run shared(task, Inputs(task, task.endpoint, system, clock), spool_directory("", system));
+  std::deque<Worker> workers;
+  for (unsigned i = 0; i < task.jobs; ++i) {
+    Worker& worker = workers.emplace_back(task, shared, system, clock);
+    if (auto ready = worker.connect_to(task.endpoint); !ready) return std::move(ready).error();
+  }
+  std::vector<std::jthread> threads;
+  for (std::size_t i = 1; i < workers.size(); ++i) threads.emplace_back([&worker = workers[i]] { worker.work(); });
+  workers[0].work();
+  threads.clear();  // joins them
+  return shared.exit_code();
+}
 
 }  // namespace
 
@@ -231,12 +320,12 @@ int smtp_tool(std::vector<std::string> args, char** argv, const base::System& sy
     print_version();
     return 0;
   }
-  auto task = read_task(*options, system);
+  const auto task = read_task(*options, system);
   if (!task) {
     complain(program, task.error());
     return exit_code(task.error().kind);
   }
-  const auto code = Sender(*std::move(task), system, clock).run();
+  const auto code = run(*task, system, clock);
   if (code) return *code;
   complain(program, code.error());
   return exit_code(code.error().kind);

@@ -21,6 +21,7 @@ constexpr auto table = std::to_array<Option>({
     {"mbox", '\0', Argument::none, "", "the files are mboxes; every message in them is sent"},
     {"probe", '\0', Argument::none, "", "send a message of our own making, which says where it comes from"},
     {"talk", '\0', Argument::none, "", "log in, then play a script's SMTP lines in lockstep"},
+    {"jobs", '\0', Argument::required, "NUMBER", "so many connections at a time (default: 1)"},
     {"abort-on-reject", 'a', Argument::none, "", "send a message to nobody if any of its recipients is rejected"},
     {"continue-on-reject", 'c', Argument::none, "",
      "server testing: go on to the message though every recipient was rejected"},
@@ -69,6 +70,13 @@ constexpr auto table = std::to_array<Option>({
 
 Error usage(const std::string& text) {
   return {Error::Kind::usage, text, "smtp -h shows how to call it"};
+}
+
+// Whether a host is written as an address of that version.
+bool is_literal(const std::string& host, int version) {
+  const bool v6 = host.find(':') != std::string::npos;
+  const bool v4 = host.find_first_not_of("0123456789.") == std::string::npos;
+  return version == 6 ? v6 : v4;
 }
 
 // An address on the command line is a usage matter.
@@ -138,11 +146,11 @@ class Reader {
     if (options_.has("talk")) {
       task_.work = Task::Work::talk;
       return without("--talk", {"from", "rcpt", "from-header", "mbox", "probe", "abort-on-reject", "disconnect",
-                                "no-eol", "received"});
+                                "no-eol", "received", "jobs", "continue-on-reject", "dsn-notify", "dsn-return"});
     }
     if (options_.has("probe")) {
       task_.work = Task::Work::probe;
-      return without("--probe", {"from-header", "mbox", "no-eol"});
+      return without("--probe", {"from-header", "mbox", "no-eol", "jobs"});
     }
     if (options_.has("mbox")) task_.work = Task::Work::mboxes;
     return {};
@@ -158,7 +166,8 @@ class Reader {
     if (options_.has("server") || options_.has("from") || options_.has("rcpt") || task_.from_header)
       return read_options();
     if (!account) {
-      if (words.empty()) return usage("a server, a sender and recipients are needed");
+      const bool talk = task_.work == Task::Work::talk;
+      if (words.empty()) return usage(talk ? "a server is needed" : "a server, a sender and recipients are needed");
       if (auto server = read_server(words[0]); !server) return server;
       words.erase(words.begin());
     }
@@ -275,10 +284,15 @@ class Reader {
     if (!endpoint.source_address.empty() && endpoint.family == (v6_source ? smtp::Family::v4 : smtp::Family::v6)) {
       return usage(std::string("--source-address is an IPv") + (v6_source ? "6" : "4") + " address");
     }
-    const bool v6_host = endpoint.host.find(':') != std::string::npos;
-    const bool v4_host = !v6_host && endpoint.host.find_first_not_of("0123456789.") == std::string::npos;
-    if ((endpoint.family == smtp::Family::v4 && v6_host) || (endpoint.family == smtp::Family::v6 && v4_host)) {
-      return usage(std::string(v6_host ? "-4: the server has an IPv6" : "-6: the server has an IPv4") + " address");
+    if (!endpoint.source_address.empty() && is_literal(endpoint.host, v6_source ? 4 : 6)) {
+      return usage(std::string("--source-address is an IPv") + (v6_source ? "6" : "4") +
+                   " address, and the server's not");
+    }
+    const bool other = (endpoint.family == smtp::Family::v4 && is_literal(endpoint.host, 6)) ||
+                       (endpoint.family == smtp::Family::v6 && is_literal(endpoint.host, 4));
+    if (other) {
+      const bool v4 = endpoint.family == smtp::Family::v4;
+      return usage(std::string(v4 ? "-4: the server has an IPv6" : "-6: the server has an IPv4") + " address");
     }
     return {};
   }
@@ -392,6 +406,14 @@ class Reader {
     task_.raw = options_.has("no-eol");
     task_.received = options_.has("received");
     task_.timing = options_.has("timing");
+    if (const auto jobs = options_.last("jobs")) {
+      const auto number = base::number(*jobs);
+      if (!number || *number < 1 || *number > 100) return usage("--jobs " + *jobs + ": 1 to 100 connections");
+      task_.jobs = static_cast<unsigned>(*number);
+      if (task_.work == Task::Work::messages) {
+        task_.jobs = std::min(task_.jobs, static_cast<unsigned>(task_.files.size()));
+      }
+    }
     task_.output = {.trace = options_.has("trace") || task_.work == Task::Work::talk,
                     .verbose = options_.has("verbose") || options_.has("json"),
                     .json = options_.has("json")};

@@ -40,6 +40,7 @@ struct Task {
   bool received = false;
   Console::Wanted output;
   bool timing = false;
+  unsigned jobs = 1;                      // connections at a time
   std::vector<std::string> option_names;  // those that were given
 };
 

@@ -1,11 +1,14 @@
 #include "config/secret.h"
 
 #include <fcntl.h>
+#include <poll.h>
+#include <sys/signalfd.h>
 #include <termios.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
+#include <csignal>
 #include <system_error>
 
 #include "base/child.h"
@@ -32,25 +35,41 @@ bool read_line(int fd, std::string& line) {
   return true;
 }
 
-// Puts a terminal's echo back, whatever way the prompt is left.
+// A terminal without its echo. Signals wait until the echo is back, whatever way the prompt is left: a Ctrl-C ends it,
+// and the program behind it.
 class NoEcho {
  public:
   explicit NoEcho(int fd) : fd_(fd), changed_(::tcgetattr(fd, &before_) == 0) {
+    sigset_t signals;
+    ::sigemptyset(&signals);
+    for (const int signal : {SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGTSTP}) ::sigaddset(&signals, signal);
+    ::sigprocmask(SIG_BLOCK, &signals, &mask_);
+    signals_ = base::UniqueFd(::signalfd(-1, &signals, SFD_CLOEXEC));
     termios quiet = before_;
-    // Without ISIG, as getpass(3) has it: a Ctrl-C would leave the terminal without its echo.
-    quiet.c_lflag &= ~static_cast<tcflag_t>(ECHO | ISIG);
+    quiet.c_lflag &= ~static_cast<tcflag_t>(ECHO);
     if (changed_) ::tcsetattr(fd_, TCSAFLUSH, &quiet);
   }
   NoEcho(const NoEcho&) = delete;
   NoEcho& operator=(const NoEcho&) = delete;
   ~NoEcho() {
     if (changed_) ::tcsetattr(fd_, TCSADRAIN, &before_);  // what was typed ahead is the message's
+    ::sigprocmask(SIG_SETMASK, &mask_, nullptr);
+  }
+
+  // Until a line was typed. False if a signal came instead.
+  [[nodiscard]] bool wait() const {
+    std::array<pollfd, 2> watched = {{{fd_, POLLIN, 0}, {signals_.get(), POLLIN, 0}}};
+    while (::poll(watched.data(), watched.size(), -1) < 0 && errno == EINTR) {
+    }
+    return (watched[1].revents & POLLIN) == 0;
   }
 
  private:
   int fd_;
   termios before_{};
   bool changed_;
+  sigset_t mask_{};
+  base::UniqueFd signals_;
 };
 
 }  // namespace
@@ -97,7 +116,7 @@ Result<base::Secret> password_from_terminal(const std::string& prompt) {
   std::string line;
   line.reserve(256);
   const NoEcho quiet(terminal.get());
-  const bool read = say(prompt) && read_line(terminal.get(), line) && say("\n");
+  const bool read = say(prompt) && quiet.wait() && read_line(terminal.get(), line) && say("\n");
   if (!read || line.empty()) return Error{Error::Kind::usage, "no password was given"};
   base::Secret secret(line);
   base::wipe(line);

@@ -22,7 +22,7 @@ class Ahead final : public Work {
   std::optional<Transaction> next() override { return first_ ? std::exchange(first_, std::nullopt) : rest_.next(); }
   [[nodiscard]] bool last() const override { return !first_ && rest_.last(); }
   [[nodiscard]] bool ready() const override { return first_ || rest_.ready(); }
-  void done(const Transaction& transaction, const Outcome& outcome) override { rest_.done(transaction, outcome); }
+  void done(Transaction& transaction, const Outcome& outcome) override { rest_.done(transaction, outcome); }
   [[nodiscard]] std::optional<Verdict> given_up() const override { return rest_.given_up(); }
 
  private:

@@ -68,6 +68,8 @@ struct Endpoint {
   Family family = Family::any;
   Timeouts timeouts = {};
 
+  // A copy, secrets included: each connection's session has its own.
+  [[nodiscard]] Endpoint clone() const;
   [[nodiscard]] std::string name() const { return host + ":" + std::to_string(port); }
 };
 

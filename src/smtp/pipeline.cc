@@ -401,7 +401,7 @@ class Pipeline {
     outcome.size = item.size;
     outcome.time = base::Instant::clock::now() - item.began;
     if (recorded) dialogue_.forget_transaction();
-    const Item told = std::move(item);
+    Item told = std::move(item);
     flight_.pop_front();
     work_.done(told.transaction, outcome);
   }

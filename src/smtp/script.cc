@@ -125,7 +125,7 @@ Result<void> Script::text(const std::string& line) {
   if (!channel_.put(line + "\r\n")) return why();
   if (!end) {
     dialogue.body(line + "\r\n");
-    return {};
+    return channel_.hear() ? Result<void>() : why();
   }
   dialogue.body_ended();
   sent_ = line;
@@ -143,7 +143,7 @@ Result<void> Script::chunk(const std::string& line) {
   if (!channel_.put(octets)) return why();
   session_.dialogue().body(octets);
   owed_ -= octets.size();
-  if (owed_ > 0) return {};
+  if (owed_ > 0) return channel_.hear() ? Result<void>() : why();
   state_ = State::command;
   return settle();
 }

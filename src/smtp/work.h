@@ -39,7 +39,7 @@ class Work {
   // next() gives at once, and does not wait for somebody to write.
   [[nodiscard]] virtual bool ready() const = 0;
   // What became of one: in the order in which next() gave them.
-  virtual void done(const Transaction& transaction, const Outcome& outcome) = 0;
+  virtual void done(Transaction& transaction, const Outcome& outcome) = 0;
   // Why nothing else is to be tried on this account, if so.
   [[nodiscard]] virtual std::optional<Verdict> given_up() const = 0;
 };

@@ -1,0 +1,117 @@
+#!/usr/bin/env python3
+"""Several connections share one list of messages: each message goes once, and results come in the list's order."""
+import sys
+import threading
+import unittest
+
+sys.dont_write_bytecode = True
+from lenient_server import Server
+from support import Case, events
+
+
+class Crowd:
+    """Counts the sessions that stand, and turns away those beyond a limit."""
+
+    def __init__(self, limit=100):
+        self.lock, self.limit, self.standing, self.peak, self.refused = threading.Lock(), limit, set(), 0, 0
+
+    def __call__(self, connection, moment):
+        with self.lock:
+            if moment == "connect":
+                if len(self.standing) >= self.limit:
+                    self.refused += 1
+                    connection.close(b"421 4.7.0 too many connections")
+                    return True
+                self.standing.add(connection)
+                self.peak = max(self.peak, len(self.standing))
+            if moment == "QUIT":
+                self.standing.discard(connection)
+        return False
+
+
+class Jobs(Case):
+    def setUp(self):
+        super().setUp()
+        self.names = [f"{number:03}.eml" for number in range(120)]
+        for name in self.names:
+            (self.folder / name).write_text(f"Subject: {name}\n\n{'x' * 50}\n" * (int(name[:3]) % 7 + 1))
+
+    def send(self, server, *args, jobs=4):
+        return self.run_as("smtp", "-v", "--jobs", jobs, "-s", f"127.0.0.1:{server.port}", "-f", "a@x.test", "-r", "b@x.test", *args)
+
+    def serve(self, crowd, **more):
+        server = Server(crowd, **more)
+        self.addCleanup(server.stop)
+        return server
+
+    def messages(self, run):
+        return [event for name, event in events(run.stdout) if name == "message"]
+
+    def subjects(self, server):
+        """Of all that the server took, each once."""
+        bodies = [body for connection in server.take() for body in connection.bodies if body.answer == 250]
+        return sorted(body.content().split(b"\r\n")[0].decode().removeprefix("Subject: ") for body in bodies)
+
+    def test_each_message_goes_once_and_is_told_in_order(self):
+        for driver in ("engine", "pipeline"):
+            crowd = Crowd()
+            server = self.serve(crowd)
+            run = self.send(server, "--driver", driver, *self.names)
+            self.assertEqual((run.returncode, run.stderr), (0, b""))
+            told = self.messages(run)
+            self.assertEqual([event["file"] for event in told], self.names)
+            self.assertEqual({event["status"] for event in told}, {"250"})
+            self.assertEqual(self.subjects(server), self.names)
+            self.assertLessEqual(crowd.peak, 4)
+            self.assertGreater(crowd.peak, 1)
+
+    def test_a_server_that_takes_fewer_connections_gets_fewer(self):
+        for driver in ("engine", "pipeline"):
+            crowd = Crowd(limit=2)
+            server = self.serve(crowd)
+            run = self.send(server, "--driver", driver, *self.names, jobs=6)
+            self.assertEqual((run.returncode, run.stderr), (0, b""))
+            self.assertEqual([(event["file"], event["status"]) for event in self.messages(run)],
+                             [(name, "250") for name in self.names])
+            self.assertEqual(self.subjects(server), self.names)
+
+    def test_a_server_that_takes_none_is_told_of_each_message(self):
+        server = self.serve(Crowd(limit=0))
+        run = self.send(server, *self.names[:30], jobs=3)
+        self.assertEqual(run.returncode, 75)
+        self.assertEqual([(event["file"], event["status"]) for event in self.messages(run)],
+                         [(name, "421") for name in self.names[:30]])
+
+    def test_what_can_not_be_read_is_told_in_its_place(self):
+        server = self.serve(Crowd())
+        (self.folder / self.names[50]).unlink()
+        run = self.send(server, *self.names)
+        self.assertEqual(run.returncode, 66)
+        told = self.messages(run)
+        self.assertEqual([event["file"] for event in told], self.names)
+        self.assertEqual([event["file"] for event in told if "error" in event], [self.names[50]])
+        self.assertEqual(self.subjects(server), self.names[:50] + self.names[51:])
+
+    def test_an_mbox_is_shared_too(self):
+        (self.folder / "box").write_text("".join(f"From x\nSubject: {name}\n\n{'y' * 3000}\n\n" for name in self.names))
+        server = self.serve(Crowd())
+        run = self.send(server, "--mbox", "box")
+        self.assertEqual((run.returncode, run.stderr), (0, b""))
+        self.assertEqual([event["file"] for event in self.messages(run)], [f"box#{number + 1}" for number in range(120)])
+        self.assertEqual(self.subjects(server), self.names)
+
+    def test_json_and_trace_lines_stay_whole(self):
+        server = self.serve(Crowd())
+        run = self.send(server, "-t", "--json", *self.names)
+        for line in run.stdout.decode().split("\n")[:-1]:
+            self.assertRegex(line, r"^(C: |S: |\*  |\{.*\}$)")
+
+    def test_numbers_that_are_none(self):
+        for number in ("0", "-1", "101", "x", ""):
+            run = self.run_as("smtp", f"--jobs={number}", "-s", "127.0.0.1:1", "-f", "a@x.test", "-r", "b@x.test", self.names[0])
+            self.assertEqual(run.returncode, 64, number)
+            self.assertIn(b"--jobs", run.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
