@@ -43,12 +43,10 @@ int front_door(const std::vector<std::string>& args, char** argv, const base::Sy
   if (command == "sendmail") return sendmail(rest, argv + 1, system, clock);
   if (command == "smtp") return smtp_tool(rest, argv + 1, system, clock);
   if (command == "help" || command == "--help" || command == "-h") {
-    print_front_help();
-    return 0;
+    return print_front_help();
   }
   if (command == "--version") {
-    print_version();
-    return 0;
+    return print_version();
   }
   const std::string what = command.empty() ? "a command is needed" : "unknown command \"" + std::string(command) + "\"";
   complain("pillarbox", Error{Error::Kind::usage, what, "pillarbox --help lists them"});

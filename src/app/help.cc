@@ -3,21 +3,25 @@
 #include <cstdio>
 #include <string>
 
+#include "app/report.h"
+
 namespace pillarbox::app {
 namespace {
 
-void print(const std::string& text) {
+// The exit code: 74 if it could not be written.
+int print(const std::string& text) {
   std::fwrite(text.data(), 1, text.size(), stdout);
+  return std::fflush(stdout) == 0 ? 0 : exit_code(Error::Kind::io);
 }
 
 }  // namespace
 
-void print_version() {
-  print("Pillarbox " PILLARBOX_VERSION "\n");
+int print_version() {
+  return print("Pillarbox " PILLARBOX_VERSION "\n");
 }
 
-void print_front_help() {
-  print(R"(pillarbox - submits mail to an SMTP server
+int print_front_help() {
+  return print(R"(pillarbox - submits mail to an SMTP server
 
 Usage:
   pillarbox sendmail [options] [recipient ...]     as /usr/sbin/sendmail is called
@@ -31,8 +35,8 @@ One binary: a link named "sendmail" or "smtp" is that command.
 )");
 }
 
-void print_smtp_help(std::span<const Option> table) {
-  print(R"(NAME
+int print_smtp_help(std::span<const Option> table) {
+  return print(R"(NAME
   smtp - submit messages to an SMTP server
 
 SYNOPSIS
@@ -42,6 +46,10 @@ SYNOPSIS
       many messages, the same envelope
   smtp [options] -s server -F [file ...]
       each message's envelope from its own header
+  smtp [options] --probe -s server -r recipient [-r recipient ...]
+      a test message of our own making
+  smtp [options] --talk -s server [script]
+      a script's SMTP lines, or those of a terminal, in lockstep
 
 DESCRIPTION
   Messages are complete RFC 5322 messages and go out as they are, but for line ends and what
@@ -50,7 +58,7 @@ DESCRIPTION
 
 OPTIONS
 )" + describe(table) +
-        R"(
+               R"(
 EXIT STATUS
   0 accepted for all recipients    64 usage, or no recipients      65 message or address unusable
   66 file can't be read            67 a recipient was rejected     68 host unknown
@@ -63,11 +71,12 @@ EXAMPLES
   smtp mail.example.com me@example.com you@example.net < message.eml
   smtp -v -M -V -U me -s mail.example.com:587 -f me@example.com -r you@example.net *.eml
   smtp -t -s smtps://mail.example.com -U me -F message.eml
+  smtp --timing --probe -M -s mail.example.com:587 -r you@example.net
 )");
 }
 
-void print_sendmail_help(std::span<const Option> table) {
-  print("Usage: sendmail [options] [recipient ...]    the message on standard input\n\n" + describe(table));
+int print_sendmail_help(std::span<const Option> table) {
+  return print("Usage: sendmail [options] [recipient ...]    the message on standard input\n\n" + describe(table));
 }
 
 }  // namespace pillarbox::app

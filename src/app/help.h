@@ -1,4 +1,4 @@
-// Help: what -h, --help and --version print on standard output.
+// Help: what -h, --help and --version print on standard output. Each returns the exit code: 74 if that failed.
 #pragma once
 
 #include <span>
@@ -7,9 +7,9 @@
 
 namespace pillarbox::app {
 
-void print_version();
-void print_front_help();
-void print_smtp_help(std::span<const Option> table);
-void print_sendmail_help(std::span<const Option> table);
+int print_version();
+int print_front_help();
+int print_smtp_help(std::span<const Option> table);
+int print_sendmail_help(std::span<const Option> table);
 
 }  // namespace pillarbox::app

@@ -356,12 +356,10 @@ int sendmail(std::vector<std::string> args, char** argv, const base::System& sys
   }
   if (!options->last("-s").value_or("").empty()) return smtp_tool(std::move(args), argv, system, clock);
   if (options->has("help")) {
-    print_sendmail_help(table);
-    return 0;
+    return print_sendmail_help(table);
   }
   if (options->has("version")) {
-    print_version();
-    return 0;
+    return print_version();
   }
   if (const auto mode = check_mode(*options); !mode) return fail(mode.error());
   const std::string name = options->last("-F").value_or("");

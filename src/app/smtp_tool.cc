@@ -313,12 +313,10 @@ int smtp_tool(std::vector<std::string> args, char** argv, const base::System& sy
     return exit_code(options.error().kind);
   }
   if (options->has("help")) {
-    print_smtp_help(smtp_options());
-    return 0;
+    return print_smtp_help(smtp_options());
   }
   if (options->has("version")) {
-    print_version();
-    return 0;
+    return print_version();
   }
   const auto task = read_task(*options, system);
   if (!task) {

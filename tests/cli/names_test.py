@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """The names the binary has, and what each says of itself."""
+import subprocess
 import sys
 import unittest
 
@@ -25,6 +26,12 @@ class Names(Case):
             run = self.run_as("pillarbox", *args)
             self.assertEqual(run.returncode, 64)
             self.assertIn(b"pillarbox --help", run.stderr)
+
+    def test_what_nobody_could_read_was_not_shown(self):
+        for name, word in (("smtp", "-h"), ("sendmail", "--help"), ("pillarbox", "--version")):
+            with open("/dev/full", "wb") as full:
+                run = subprocess.run([self.bin / name, word], stdout=full, env=self.environment, timeout=30)
+            self.assertEqual(run.returncode, 74)
 
     def test_subcommands_are_the_tools(self):
         server = self.capture(2)
