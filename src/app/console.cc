@@ -46,6 +46,7 @@ void Console::event(const Event& event) const {
 }
 
 void Console::command(std::string_view line) {
+  if (!rest_.empty()) body("\n");  // a chunk may end within a line
   trace("C: ", line);
 }
 
@@ -54,6 +55,7 @@ void Console::reply_line(std::string_view line) {
 }
 
 void Console::connected(const smtp::Connection& connection) {
+  rest_.clear();  // of a body that was broken off
   trace("*  ", "connected to " + connection.address + " port " + std::to_string(connection.port));
 }
 
@@ -93,8 +95,7 @@ void Console::ready(const smtp::Connection& connection) {
 }
 
 void Console::result(const std::string& file, const mail::Envelope& envelope, const smtp::Outcome& outcome,
-                     double seconds) {
-  rest_.clear();
+                     double seconds) const {
   for (std::size_t i = 0; i < outcome.recipients.size(); ++i) {
     const smtp::Verdict& verdict = outcome.recipients[i];
     if (!outcome.refused_alone(i)) continue;
@@ -125,8 +126,7 @@ void Console::result(const std::string& file, const mail::Envelope& envelope, co
   if (outcome.failure) complain(name_, file + ": " + outcome.failure->text);
 }
 
-void Console::failed(const std::string& file, const Error& error) {
-  rest_.clear();
+void Console::failed(const std::string& file, const Error& error) const {
   if (wanted_.verbose) event(Event("message").text("file", file).text("error", error.text));
   complain(name_, error);
 }

@@ -30,9 +30,10 @@ class Console final : public smtp::View {
   void ready(const smtp::Connection& connection) override;
 
   // The reject lines and the message line of one message, and on stderr what went wrong.
-  void result(const std::string& file, const mail::Envelope& envelope, const smtp::Outcome& outcome, double seconds);
+  void result(const std::string& file, const mail::Envelope& envelope, const smtp::Outcome& outcome,
+              double seconds) const;
   // A message that came to nothing before it had an envelope.
-  void failed(const std::string& file, const Error& error);
+  void failed(const std::string& file, const Error& error) const;
 
  private:
   void trace(std::string_view prefix, std::string_view line) const;

@@ -105,7 +105,11 @@ class Run {
 
   // spool: a folder for what is too large for memory.
   Run(const Task& task, Inputs inputs, std::string spool)
-      : task_(task), inputs_(std::move(inputs)), spool_(std::move(spool)), workers_(task.jobs) {}
+      : task_(task),
+        console_(task.output, std::string(program)),
+        inputs_(std::move(inputs)),
+        spool_(std::move(spool)),
+        workers_(task.jobs) {}
 
   // The next message. Nothing: the worker's part is done.
   std::optional<Piece> next() {
@@ -140,10 +144,10 @@ class Run {
     return final_;
   }
 
-  void failed(Console& console, std::size_t number, const std::string& name, const Error& error) {
+  void failed(std::size_t number, const std::string& name, const Error& error) {
     const std::lock_guard lock(mutex_);
-    results_.add(number, [this, &console, name, error] {
-      console.failed(name, error);
+    results_.add(number, [this, name, error] {
+      console_.failed(name, error);
       tally_.add(error.kind);
     });
   }
@@ -161,11 +165,11 @@ class Run {
     return true;
   }
 
-  void done(Console& console, std::size_t number, const smtp::Transaction& transaction, const smtp::Outcome& outcome) {
+  void done(std::size_t number, const smtp::Transaction& transaction, const smtp::Outcome& outcome) {
     const std::lock_guard lock(mutex_);
     consider(outcome);
-    results_.add(number, [this, &console, name = transaction.name, envelope = transaction.envelope, outcome] {
-      console.result(name, envelope, outcome, outcome.time.count());
+    results_.add(number, [this, name = transaction.name, envelope = transaction.envelope, outcome] {
+      console_.result(name, envelope, outcome, outcome.time.count());
       if (const smtp::Verdict* worst = outcome.worst()) tally_.add(worst->kind);
     });
   }
@@ -192,6 +196,7 @@ class Run {
 
   const Task& task_;
   mutable std::mutex mutex_;
+  const Console console_;  // for results
   Inputs inputs_;
   std::string spool_;
   unsigned workers_;  // that will ask for more
@@ -254,7 +259,7 @@ class Worker final : public smtp::Work {
         progress_.expect(transaction->message.expected_size());
         return *std::move(transaction);
       }
-      run_.failed(console_, piece->number, name, transaction.error());
+      run_.failed(piece->number, name, transaction.error());
     }
     return std::nullopt;
   }
@@ -271,7 +276,7 @@ class Worker final : public smtp::Work {
       retired_ = true;
       return;
     }
-    run_.done(console_, number, transaction, outcome);
+    run_.done(number, transaction, outcome);
   }
 
  private:
