@@ -92,10 +92,9 @@ std::string zsh_completion(std::string_view command, std::span<const Option> tab
                                       : "(" + words + ")");
     }
     for (const std::string& spelling : spellings(option)) {
-      const bool is_long = spelling.starts_with("--");
-      const std::string name = spelling + (!takes_value(option) ? "" : is_long ? "=" : "+");
-      const std::string help = quoted(option.help, "[]:");  // the brackets around it stand for themselves
-      out += "  " + quoted("*" + name) + "'['" + help + "']'" + (value.empty() ? "" : quoted(value)) + " \\\n";
+      const std::string_view mark = !takes_value(option) ? "" : spelling.starts_with("--") ? "=" : "+";
+      out.append("  '*").append(spelling).append(mark).append("['");
+      out.append(quoted(option.help, "[]:")).append("']").append(value).append("' \\\n");
     }
   }
   return out + "  '*:file:_files'\n";

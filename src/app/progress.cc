@@ -30,7 +30,7 @@ std::string duration(double seconds) {
 
 std::string progress_line(std::uint64_t sent, double seconds, std::optional<double> part, std::size_t columns) {
   const double megabytes = static_cast<double>(sent) / 1e6;
-  const std::string rate =
+  std::string rate =
       base::decimal(megabytes, 1) + " MB  " + base::decimal(megabytes / std::max(seconds, 1e-3), 1) + " MB/s";
   if (!part) return rate;
   const double done = std::clamp(*part, 0.0, 1.0);

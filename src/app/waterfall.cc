@@ -75,6 +75,7 @@ void Waterfall::secured(const smtp::Connection& /*connection*/) {
 }
 
 void Waterfall::command(std::string_view line) {
+  if (std::exchange(in_body_, false)) end();  // of a chunk
   begin(challenged_ ? "AUTH" : name_of(line), true);
 }
 
@@ -139,8 +140,9 @@ std::string Waterfall::table() const {
               bar.begin() + static_cast<std::ptrdiff_t>(column(begin + time)) + 1, '=');
     std::string name = step.name.substr(0, name_width);
     name.resize(name_width, ' ');
-    out += name + milliseconds(begin) + milliseconds(time) + " |" + bar + "|";
-    out += (step.bytes > 0 ? rate(step.bytes, time) : "") + "\n";
+    out.append(name).append(milliseconds(begin)).append(milliseconds(time)).append(" |").append(bar).append("|");
+    if (step.bytes > 0) out += rate(step.bytes, time);
+    out += '\n';
   }
   return out;
 }
