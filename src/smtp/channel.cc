@@ -83,7 +83,12 @@ Channel::Step Channel::write() {
   std::size_t count = 0;
   const CURLcode code = curl_easy_send(session_.easy_.get(), out_.data() + begin_, end_ - begin_, &count);
   if (code == CURLE_AGAIN) return Step::blocked;
-  if (code != CURLE_OK) return over(Failure::Cause::lost), Step::over;
+  if (code != CURLE_OK) {
+    // What the server had said before it closed can still be read, an acceptance perhaps.
+    Step step = Step::done;
+    while (step == Step::done) step = read();
+    return over(Failure::Cause::lost), Step::over;
+  }
   begin_ += count;
   session_.progress();
   return Step::done;

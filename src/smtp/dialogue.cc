@@ -217,7 +217,7 @@ Dialogue::Next Dialogue::read_reply(std::string_view line, const std::string& sa
 }
 
 Dialogue::Next Dialogue::break_off(std::string text) {
-  fail({.cause = Failure::Cause::protocol, .phase = phase_, .text = std::move(text)});
+  fail({.cause = Failure::Cause::protocol, .phase = awaited().value_or(phase_), .text = std::move(text)});
   return Next::stop;
 }
 
@@ -257,7 +257,7 @@ Dialogue::Next Dialogue::judge(const Reply& reply) {
     case Phase::rset:
     case Phase::quit:
     case Phase::other:
-      return Next::go_on;
+      return reply.code == 421 ? refuse(phase, reply) : Next::go_on;
   }
   return Next::stop;
 }
@@ -364,6 +364,7 @@ Dialogue::Next Dialogue::judge_transaction(Record& record, Phase phase, const Re
   if (phase == Phase::rcpt && !record.failure && record.answered < record.recipients.size()) {
     record.recipients[record.answered++].reply = reply;
   }
+  record.last_code = reply.code;
   if (reply.code == 421) return refuse(phase, reply);
   if (terms_.login && connection_.auth.empty()) {  // whatever libcurl made of the extensions
     fail({.cause = Failure::Cause::auth_not_offered, .phase = Phase::auth, .text = "the server has not confirmed it"});
@@ -375,7 +376,9 @@ Dialogue::Next Dialogue::judge_transaction(Record& record, Phase phase, const Re
       return known ? Next::go_on : refuse(phase, reply);
     case Phase::data:
       record.go_ahead = reply.code == 354;
-      return record.go_ahead ? Next::go_on : refuse(record, phase, reply);
+      if (record.go_ahead) return Next::go_on;
+      // Another yes comes from a server that is out of step: it may be reading a text already.
+      return known && !reply.positive() ? refuse(record, phase, reply) : refuse(phase, reply);
     case Phase::dot:
       if (reply.positive() && !record.failure && !failure_) {
         record.accepted = reply;

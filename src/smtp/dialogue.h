@@ -40,6 +40,7 @@ struct Record {
   std::vector<Recipient> recipients;
   std::size_t answered = 0;        // recipients, from the first on
   std::size_t awaited = 0;         // replies to its commands that are still to come
+  int last_code = 0;               // of the latest reply
   bool go_ahead = false;           // DATA's 354
   bool heard = false;              // anything at all
   std::optional<Reply> accepted;   // the final dot's 2xx

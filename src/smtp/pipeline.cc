@@ -1,11 +1,14 @@
 #include "smtp/pipeline.h"
 
 #include <algorithm>
+#include <array>
+#include <charconv>
 #include <deque>
 #include <span>
 #include <utility>
 #include <vector>
 
+#include "base/text.h"
 #include "mail/dots.h"
 #include "smtp/channel.h"
 
@@ -32,11 +35,45 @@ std::string xtext(std::string_view text) {
   return out;
 }
 
+// RFC 6533 section 3: what is not ASCII, and what xtext escapes, becomes "\x{HEX}" of its code point.
+std::string utf8_xtext(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size();) {
+    const auto first = static_cast<unsigned char>(text[i]);
+    const std::size_t length = first < 0x80 ? 1 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;  // an address is UTF-8
+    std::uint32_t code = length == 1 ? first : first & (0x7FU >> length);
+    for (std::size_t k = 1; k < length && i + k < text.size(); ++k) {
+      code = code << 6U | (static_cast<unsigned char>(text[i + k]) & 0x3FU);
+    }
+    if (code > ' ' && code < 0x7f && code != '+' && code != '=' && code != '\\') {
+      out += static_cast<char>(code);
+    } else {
+      std::array<char, 8> hex{};
+      const auto end = std::to_chars(hex.data(), hex.data() + hex.size(), code, 16);
+      out += "\\x{" + base::upper({hex.data(), static_cast<std::size_t>(end.ptr - hex.data())}) + "}";
+    }
+    i += length;
+  }
+  return out;
+}
+
+std::string original_recipient(const mail::Address& address) {
+  return address.needs_smtputf8() ? "utf-8;" + utf8_xtext(address.text()) : "rfc822;" + xtext(address.text());
+}
+
 // A message that was taken on, and what has left of it.
 struct Item {
+  explicit Item(Transaction taken)
+      : transaction(std::move(taken)),
+        known_size(transaction.message.known_size()),
+        may_hold_8bit(transaction.message.may_hold_8bit()) {}
+
   Transaction transaction;
+  std::optional<std::uint64_t> known_size;
+  bool may_hold_8bit;
   base::Instant began = base::Instant::clock::now();
   std::optional<Verdict> verdict = {};  // reached without the server
+  bool recorded = false;                // the dialogue has a record of it
   bool complete = false;                // all of it was put on its way
   bool begun = false;                   // some of its body, which can't be taken back
   bool tried = false;                   // it has come back once
@@ -111,7 +148,7 @@ class Pipeline {
       auto transaction = again_.empty() ? work_.next() : std::nullopt;
       if (transaction) {
         many_ = many_ || !work_.last();
-        return Item{.transaction = *std::move(transaction)};
+        return Item(*std::move(transaction));
       }
       exhausted_ = again_.empty();
     }
@@ -161,13 +198,15 @@ class Pipeline {
       return;
     }
     const mail::Message& message = item.transaction.message;
-    const auto size = message.known_size();
+    const auto size = item.known_size;
     const bool expected = message.expected_size().has_value();
     dialogue_.add_transaction(item.transaction.envelope.recipients().size(), size);
+    item.recorded = true;
     flight_.push_back(std::move(item));
     piece_.begin(flight_.back());
     // A chunk is announced with its size, so a writer that takes its time is read by DATA.
-    if (streaming_ && many_ && size != 0 && expected) {
+    const bool chunks = (size ? *size > 0 : expected) && !flight_.back().transaction.continue_on_reject;
+    if (streaming_ && many_ && chunks) {
       stream();
     } else {
       group();
@@ -182,7 +221,7 @@ class Pipeline {
                      .text = "an address is not ASCII, and the server does not offer SMTPUTF8",
                      .kind = Error::Kind::data};
     }
-    return dialogue_.misfit(item.transaction.message.known_size());
+    return dialogue_.misfit(item.known_size);
   }
 
   // --- commands
@@ -202,12 +241,12 @@ class Pipeline {
   // For a server that wants to be heard after each command.
   bool in_step() { return grouping_ || settle(); }
 
-  [[nodiscard]] std::string mail_command(const Transaction& transaction) const {
+  [[nodiscard]] std::string mail_command(const Item& item) const {
+    const Transaction& transaction = item.transaction;
     const Connection& connection = dialogue_.connection();
     std::string command = "MAIL FROM:" + transaction.envelope.sender().path();
-    const auto size = transaction.message.known_size();
-    if (size && connection.offers("SIZE")) command += " SIZE=" + std::to_string(*size);
-    if (transaction.message.may_hold_8bit() && connection.offers("8BITMIME")) command += " BODY=8BITMIME";
+    if (item.known_size && connection.offers("SIZE")) command += " SIZE=" + std::to_string(*item.known_size);
+    if (item.may_hold_8bit && connection.offers("8BITMIME")) command += " BODY=8BITMIME";
     if (transaction.envelope.needs_smtputf8()) command += " SMTPUTF8";
     if (!connection.offers("DSN")) return command;
     const Dsn& dsn = transaction.dsn;
@@ -219,14 +258,14 @@ class Pipeline {
   [[nodiscard]] std::string rcpt_command(const mail::Address& recipient, const Dsn& dsn) const {
     std::string command = "RCPT TO:" + recipient.path();
     if (dsn.notify.empty() || !dialogue_.connection().offers("DSN")) return command;
-    return command + " NOTIFY=" + dsn.notify + " ORCPT=rfc822;" + xtext(recipient.text());
+    return command + " NOTIFY=" + dsn.notify + " ORCPT=" + original_recipient(recipient);
   }
 
   // MAIL and RCPT. False if the transaction ends here: decided, or the connection lost.
   bool say_envelope() {
     if (std::exchange(needs_rset_, false) && !(say("RSET") && in_step())) return false;
     const Transaction& transaction = flight_.back().transaction;
-    if (!say(mail_command(transaction)) || !in_step()) return false;
+    if (!say(mail_command(flight_.back())) || !in_step()) return false;
     if (!grouping_ && dialogue_.record().failure) return give_up();
     for (const mail::Address& recipient : transaction.envelope.recipients()) {
       if (!say(rcpt_command(recipient, transaction.dsn)) || !in_step()) return false;
@@ -255,6 +294,7 @@ class Pipeline {
     // All before it is decided now, so the oldest is this one.
     Item& item = flight_.back();
     const Record& record = dialogue_.record();
+    if (record.go_ahead && record.failure) return break_off();  // whose message would it be?
     if (!record.go_ahead) {
       give_up();
       return;
@@ -334,22 +374,41 @@ class Pipeline {
     }
     if (!say_chunk(item, 1, false) || !settle()) return false;
     const Record& record = dialogue_.record();
-    const int code = record.failure && record.failure->reply ? record.failure->reply->code : 0;
-    const bool unknown = code == 500 || code == 502 || code == 503 || code == 504;
-    if (record.granted() && record.failure && record.failure->phase == Phase::chunk && unknown) {
-      no_chunks_ = true;
-      come_back();
+    // Without a recipient 503 is what a server says that means it.
+    const int code = record.last_code;
+    no_chunks_ = code == 500 || code == 502 || code == 504 || (code == 503 && record.granted());
+    if (no_chunks_) {
+      if (record.granted() && !mail_refused(record)) {
+        come_back();
+      } else {
+        break_off();
+      }
       return false;
     }
-    if (record.failure || !record.granted()) return give_up();
+    if (!record.granted()) return give_up();
+    if (record.failure) {  // did it read the octet?
+      break_off();
+      return false;
+    }
     proven_ = true;
     return true;
+  }
+
+  static bool mail_refused(const Record& record) { return record.failure && record.failure->phase == Phase::mail; }
+
+  // The transaction has failed, and nobody knows what the server would make of the next command.
+  void break_off() {
+    flight_.back().complete = true;
+    finish();
+    channel_->drop();
+    let_go();
   }
 
   // The byte that was sent may stand before the next command: this connection is of no use any more.
   void come_back() {
     keep(flight_.back());
     Item item = std::move(flight_.back());
+    item.recorded = false;
     flight_.pop_back();
     dialogue_.forget_transaction();
     channel_->drop();
@@ -387,20 +446,18 @@ class Pipeline {
   void finish() {
     while (!flight_.empty()) {
       Item& item = flight_.front();
-      const bool recorded = item.complete;  // it has a record in the dialogue
-      if (!recorded && !item.verdict) return;
-      if (recorded && dialogue_.record().awaited > 0) return;
-      reused_ = reused_ || recorded;
-      tell(item, recorded);
+      if (item.recorded && (!item.complete || dialogue_.record().awaited > 0)) return;
+      reused_ = reused_ || item.recorded;
+      tell(item);
     }
   }
 
-  void tell(Item& item, bool recorded) {
+  void tell(Item& item) {
     Outcome outcome = item.verdict ? untried(item.transaction.envelope.recipients().size(), *item.verdict)
                                    : outcome_of(dialogue_, item.size);
     outcome.size = item.size;
     outcome.time = base::Instant::clock::now() - item.began;
-    if (recorded) dialogue_.forget_transaction();
+    if (item.recorded) dialogue_.forget_transaction();
     Item told = std::move(item);
     flight_.pop_front();
     work_.done(told.transaction, outcome);
@@ -414,19 +471,19 @@ class Pipeline {
     std::deque<Item> back;
     while (!flight_.empty()) {
       Item& item = flight_.front();
-      if (item.verdict && !item.complete && !item.begun) {
-        tell(item, false);
+      if (item.verdict) {
+        tell(item);
         continue;
       }
       if (!item.begun && (!oldest || may_come_back(item))) {
         item.tried = item.tried || oldest;
-        item.complete = false;
+        item.complete = item.recorded = false;
         keep(item);
         back.push_back(std::move(item));
         flight_.pop_front();
         dialogue_.forget_transaction();
       } else {
-        tell(item, true);
+        tell(item);
       }
       oldest = false;
     }

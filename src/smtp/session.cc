@@ -264,7 +264,7 @@ void Session::begin_connecting() {
   if (std::exchange(connecting_, true)) return;
   dialogue_.connecting(endpoint_.host);
   heard_ = 0;
-  peer_closed_ = false;
+  peer_closed_ = secure_ = false;
 }
 
 bool Session::open() {
@@ -449,7 +449,7 @@ void Session::notice_connection() {
 
 // Version and cipher, at the first word after the handshake.
 void Session::notice_tls() {
-  void* ssl = secure_ ? nullptr : openssl();
+  void* ssl = secure_ || !announced_ ? nullptr : openssl();
   const auto info = ssl ? tls_info(ssl, endpoint_.tls.verify) : std::nullopt;
   if (!info) return;
   secure_ = true;

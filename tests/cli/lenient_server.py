@@ -19,6 +19,10 @@ LONGEST_LINE = 1 << 20
 END_OF_BODY = b"\r\n.\r\n"
 
 
+def joined(lines):
+    return b"".join(line + b"\r\n" for line in lines)
+
+
 class Over(Exception):
     """The connection is over, or has to be."""
 
@@ -38,11 +42,24 @@ class Body:
         return bytes(self.stream[:end + 2]).replace(b"\r\n.", b"\r\n")[2:]
 
 
+class Chunks:
+    """A message that came by BDAT: `stream` as it came, `answer` the code that the server gave to LAST."""
+
+    def __init__(self):
+        self.stream, self.whole, self.answer = bytearray(), False, None
+
+    def complete(self):
+        return self.whole
+
+    def content(self):
+        return bytes(self.stream)
+
+
 class Connection(Channel):
     """One client's connection, and what the client did:
 
     `lines`   its commands with their line ends, and `secure_lines` those under TLS
-    `bodies`  one for each 354
+    `bodies`  one for each 354, and for each message by BDAT of which an octet came
     `late`    what came after the server had closed or said good-bye, but for the rest of a body
     `raw`     all bytes as they came on the wire, the first megabyte of them
     `login`   user and password as AUTH brought them
@@ -55,6 +72,10 @@ class Connection(Channel):
         self.late, self.raw, self.login = bytearray(), bytearray(), None
         self.end = ""                    # a callback's note of what it did last
         self.closed = self.aborting = self.idle = self.in_body = False
+        self.sender = self.refused = False     # MAIL was granted; a chunk was refused
+        self.recipients = 0                    # that were granted
+        self.chunks = None                     # the message that comes by BDAT at the moment
+        self.unsaid = bytearray()              # replies that are held back, if the server is one that does so
         self.thread = threading.Thread(target=self.run, daemon=True)
         self.thread.start()
 
@@ -62,22 +83,37 @@ class Connection(Channel):
 
     def say(self, *lines):
         """A reply, of several lines perhaps."""
-        self.send(b"".join(line + b"\r\n" for line in lines))
+        if self.server.manner == "together":
+            self.unsaid += joined(lines)
+        elif self.server.manner == "torn":
+            for octet in joined(lines):
+                self.send(bytes([octet]))
+        else:
+            self.send(joined(lines))
+
+    def held_back(self):
+        held = bytes(self.unsaid)
+        self.unsaid.clear()
+        return held
+
+    def speak_up(self, *lines):
+        """What was held back is said, and these lines, in one segment."""
+        self.send(self.held_back() + joined(lines))
 
     def close(self, *lines):
         """Last words and the FIN, in one segment. What the client still says is `late`."""
         self.closed = True
-        self.finish(b"".join(line + b"\r\n" for line in lines))
+        self.finish(self.held_back() + joined(lines))
 
     def part(self, *lines):
         """Last words; the connection stays open, but the client has nothing more to say."""
         self.closed = True
-        self.say(*lines)
+        self.speak_up(*lines)
 
     def abort(self, *lines):
         """A reset, perhaps behind some last words."""
         self.closed = True
-        self.say(*lines)
+        self.speak_up(*lines)
         self.reset()
         raise Over
 
@@ -110,6 +146,8 @@ class Connection(Channel):
 
     def more(self):
         """Waits for more bytes. What comes after the end is only noted."""
+        if self.unsaid:
+            self.speak_up()
         if self.ended:
             raise Over
         self.fill()
@@ -158,9 +196,11 @@ class Connection(Channel):
             self.command(verb[0].upper().decode("latin-1"))
 
     def command(self, verb):
-        if self.act(verb):
+        if verb != "BDAT" and self.act(verb):    # a chunk is answered when its octets are there
             return
+        grouped = b"PIPELINING" in self.server.offers      # then commands come behind those that were refused
         if verb == "EHLO":
+            self.forget()
             offers = [b"lenient.test", *(offer for offer in self.server.offers if not (self.tls and offer == b"STARTTLS"))]
             self.say(*(b"250-" + offer for offer in offers[:-1]), b"250 " + offers[-1])
         elif verb == "STARTTLS":
@@ -168,15 +208,65 @@ class Connection(Channel):
             self.start_tls()
         elif verb == "AUTH":
             self.authenticate(self.lines[-1].split()[1:])
+        elif verb == "DATA" and grouped and self.recipients == 0:
+            self.say(b"503 no recipients")
         elif verb == "DATA":
             self.say(b"354 go on")
             self.read_body()
+        elif verb == "BDAT" and self.act("chunk"):
+            pass
+        elif verb == "BDAT" and b"CHUNKING" in self.server.offers:
+            self.read_chunk(self.lines[-1].upper().split())
         elif verb == "QUIT":
             self.say(b"221 bye")
+        elif verb == "RCPT" and grouped and not self.sender:
+            self.say(b"503 MAIL first")
         elif verb in ("HELO", "MAIL", "RCPT", "RSET", "NOOP"):
+            self.note_envelope(verb)
             self.say(b"250 ok")
         else:
             self.say(b"500 unknown")
+
+    def forget(self):
+        self.sender, self.recipients, self.chunks, self.refused = False, 0, None, False
+
+    def note_envelope(self, verb):
+        if verb in ("HELO", "RSET"):
+            self.forget()
+            self.idle = verb == "RSET"
+        self.sender = self.sender or verb == "MAIL"
+        self.recipients += verb == "RCPT"
+
+    def read_chunk(self, words):
+        """RFC 3030: the octets are taken whatever is said to them, and behind a refusal only RSET leads on."""
+        size, last = int(words[1]), words[2:] == [b"LAST"]
+        if not self.chunks:
+            self.chunks = Chunks()
+            self.bodies.append(self.chunks)
+        left, begun = size, False
+        while left > 0:
+            if not self.buffer:
+                self.in_body = True
+                self.more()
+                self.in_body = False
+            piece = bytes(self.buffer[:left])
+            left -= len(piece)
+            self.chunks.stream += piece
+            del self.buffer[:len(piece)]
+            if not begun and self.act("body"):
+                return
+            begun = True
+        if self.refused or self.recipients == 0:
+            self.say(b"503 RSET first" if self.refused else b"554 no recipients")
+        elif self.act("dot" if last else "BDAT"):
+            self.refused = True
+        elif not last:
+            self.say(b"250 so far")
+        else:
+            self.chunks.whole, self.chunks.answer = True, 250
+            self.forget()
+            if not self.act("accepted"):
+                self.say(b"250 taken")
 
     def read_body(self):
         body = Body()
@@ -197,6 +287,7 @@ class Connection(Channel):
         self.buffer[:0] = body.stream[end:]
         del body.stream[end:]
         self.in_body = False
+        self.forget()
         if not self.act("dot"):
             self.idle = True
             body.answer = 250
@@ -214,9 +305,11 @@ class Connection(Channel):
 
     def ask(self, prompt):
         self.say(b"334 " + prompt)
+        self.speak_up()
         return self.line().removesuffix(b"\r\n")
 
     def start_tls(self):
+        self.speak_up()
         if not self.handshake(self.server.context):
             while self.receive():      # for the record
                 pass
@@ -225,10 +318,13 @@ class Connection(Channel):
 
 class Server:
     """Listens on 127.0.0.1. `script(connection, moment)` is called at "connect", with the verb of each command, at the
-    first bytes of a "body", at its "dot", and when it is "accepted"; true says that it has replied itself."""
+    first bytes of a "body", at its "dot", and when it is "accepted"; true says that it has replied itself. By CHUNKING
+    a chunk has "body", LAST has "dot", and any other its "BDAT"; "chunk" comes
+    before its octets are read, for a server that knows nothing of them. `manner` says how replies travel: "torn" into single
+    octets, "together" as many as were asked for at once."""
 
-    def __init__(self, script=None, offers=(), certificate=None, implicit=False):
-        self.script, self.offers, self.implicit = script, list(offers), implicit
+    def __init__(self, script=None, offers=(), certificate=None, implicit=False, manner=""):
+        self.script, self.offers, self.implicit, self.manner = script, list(offers), implicit, manner
         self.connections, self.troubles, self.knocks = [], [], {}
         self.context = None
         if certificate:
