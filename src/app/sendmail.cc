@@ -29,6 +29,7 @@ namespace pillarbox::app {
 namespace {
 
 constexpr std::string_view program = "sendmail";
+constexpr std::size_t longest_envelope_id = 100;  // RFC 3461 section 4.4, less what xtext adds
 
 // Every letter that some sendmail knows is known here; those without help text are accepted and ignored, and their
 // arguments with them.
@@ -55,13 +56,13 @@ constexpr auto table = std::to_array<Option>({
     {"-G", 'G', Argument::none, "", ""},
     {"-L", 'L', Argument::required, "", ""},
     {"-M", 'M', Argument::required, "", ""},
-    {"-N", 'N', Argument::required, "", ""},
+    {"-N", 'N', Argument::required, "WHEN", "ask for reports: never, or some of success,failure,delay"},
     {"-O", 'O', Argument::required, "", ""},
     {"-Q", 'Q', Argument::attached, "", ""},
-    {"-R", 'R', Argument::required, "", ""},
+    {"-R", 'R', Argument::required, "full|hdrs", "what of the message reports hold"},
     {"-T", 'T', Argument::required, "", ""},
     {"-U", 'U', Argument::none, "", ""},
-    {"-V", 'V', Argument::required, "", ""},
+    {"-V", 'V', Argument::required, "ID", "an identifier that reports repeat"},
     {"-X", 'X', Argument::required, "", ""},
     {"-c", 'c', Argument::none, "", ""},
     {"-d", 'd', Argument::attached, "", ""},
@@ -199,7 +200,27 @@ class Submit {
     mail::Message message(read->header.text(), *std::move(body),
                           mail::Normaliser(mail::Normaliser::Part::body, mail::Normaliser::Nul::drop));
     if (const auto primed = message.prime(); !primed) return primed.error();
-    return Submission{{.name = "-", .envelope = *envelope, .message = std::move(message)}, *envelope, id};
+    return Submission{{.name = "-", .envelope = *envelope, .message = std::move(message), .dsn = dsn()}, *envelope, id};
+  }
+
+  // What can't be read is left out: no mail is lost for want of a report.
+  [[nodiscard]] smtp::Dsn dsn() const {
+    smtp::Dsn dsn;
+    if (const auto when = options_.last("-N")) {
+      dsn.notify = parse_notify(*when).value_or("");
+      if (dsn.notify.empty()) complain(program, "-N " + *when + ": never, or some of success,failure,delay");
+    }
+    if (const auto what = options_.last("-R")) {
+      dsn.returned = base::iequals(*what, "full") ? "FULL" : base::iequals(*what, "hdrs") ? "HDRS" : "";
+      if (dsn.returned.empty()) complain(program, "-R " + *what + ": full or hdrs");
+    }
+    if (const auto id = options_.last("-V")) {
+      const bool sound = !id->empty() && id->size() <= longest_envelope_id &&
+                         std::all_of(id->begin(), id->end(), [](char c) { return c >= ' ' && c < 0x7f; });
+      if (sound) dsn.envelope_id = *id;
+      if (!sound) complain(program, "-V: an identifier has 1 to 100 printable characters");
+    }
+    return dsn;
   }
 
   Result<mail::ReversePath> envelope_sender() const {

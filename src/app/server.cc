@@ -114,6 +114,22 @@ std::optional<smtp::Driver> parse_driver(std::string_view name) {
   return name == "auto" ? std::optional(smtp::Driver::automatic) : std::nullopt;
 }
 
+std::optional<std::string> parse_notify(std::string_view text) {
+  constexpr std::array<std::string_view, 3> known = {"SUCCESS", "FAILURE", "DELAY"};
+  const std::string upper = base::upper(text);
+  if (upper == "NEVER") return upper;
+  const auto words = base::split(upper, ',');
+  const bool all = std::all_of(words.begin(), words.end(), [&](std::string_view word) {
+    return std::find(known.begin(), known.end(), word) != known.end();
+  });
+  if (!all) return std::nullopt;
+  std::string out;
+  for (const std::string_view each : known) {
+    if (std::find(words.begin(), words.end(), each) != words.end()) out += (out.empty() ? "" : ",") + std::string(each);
+  }
+  return out;
+}
+
 Result<std::string> parse_helo(std::string_view text) {
   const bool literal = text.starts_with('[') && text.ends_with(']') && only(text.substr(1, text.size() - 2), ".:");
   if (text.size() > 255 || !(literal || only(text, ".-_"))) {

@@ -33,6 +33,9 @@ Result<int> parse_port(std::string_view text);
 // "engine", "pipeline" or "auto"; nothing for any other name.
 std::optional<smtp::Driver> parse_driver(std::string_view name);
 
+// NOTIFY's value (RFC 3461 section 4.1) from "never", or from some of success, failure and delay with commas between.
+std::optional<std::string> parse_notify(std::string_view text);
+
 // EHLO's argument: a host name or an address literal (RFC 5321 section 4.1.1.1).
 Result<std::string> parse_helo(std::string_view text);
 

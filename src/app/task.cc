@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <set>
 
 #include "app/account.h"
 #include "app/server.h"
@@ -114,17 +113,9 @@ class Reader {
 
   Result<void> read_dsn() {
     if (const auto when = options_.last("dsn-notify")) {
-      const std::string upper = base::upper(*when);
-      std::set<std::string_view> words;
-      for (const std::string_view word : base::split(upper, ',')) words.insert(word);
-      const bool known = std::all_of(words.begin(), words.end(), [](std::string_view word) {
-        return word == "NEVER" || word == "SUCCESS" || word == "FAILURE" || word == "DELAY";
-      });
-      if (!known || (words.contains("NEVER") && words.size() > 1)) {
-        return usage("--dsn-notify " + *when + ": never, or some of success,failure,delay");
-      }
-      for (const std::string_view word : words)
-        task_.dsn.notify += (task_.dsn.notify.empty() ? "" : ",") + std::string(word);
+      auto notify = parse_notify(*when);
+      if (!notify) return usage("--dsn-notify " + *when + ": never, or some of success,failure,delay");
+      task_.dsn.notify = *std::move(notify);
     }
     if (const auto what = options_.last("dsn-return")) {
       if (*what != "headers" && *what != "full") return usage("--dsn-return " + *what + ": headers or full");

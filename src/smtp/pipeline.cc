@@ -251,7 +251,7 @@ class Pipeline {
     if (!connection.offers("DSN")) return command;
     const Dsn& dsn = transaction.dsn;
     if (!dsn.returned.empty()) command += " RET=" + dsn.returned;
-    if (!dsn.envelope_id.empty()) command += " ENVID=" + dsn.envelope_id;
+    if (!dsn.envelope_id.empty()) command += " ENVID=" + xtext(dsn.envelope_id);
     return command;
   }
 

@@ -15,7 +15,7 @@ namespace pillarbox::smtp {
 struct Dsn {
   std::string notify = {};       // "NEVER", or "SUCCESS,FAILURE,DELAY" or some of these; "": the server's default
   std::string returned = {};     // "FULL" or "HDRS"
-  std::string envelope_id = {};  // in xtext
+  std::string envelope_id = {};  // 100 printable characters at most
 
   [[nodiscard]] bool wanted() const { return !notify.empty() || !returned.empty() || !envelope_id.empty(); }
 };

@@ -164,5 +164,14 @@ TEST(ASourceAddress, IsNumeric) {
   }
 }
 
+TEST(Notify, IsNeverOrSomeOfThree) {
+  EXPECT_EQ(parse_notify("never"), "NEVER");
+  EXPECT_EQ(parse_notify("Failure"), "FAILURE");
+  EXPECT_EQ(parse_notify("delay,SUCCESS,delay"), "SUCCESS,DELAY");
+  for (const char* bad : {"", "never,success", "failure,", "failure success", "all", ",", " never"}) {
+    EXPECT_FALSE(parse_notify(bad)) << bad;
+  }
+}
+
 }  // namespace
 }  // namespace pillarbox::app
