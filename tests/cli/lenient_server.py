@@ -72,6 +72,7 @@ class Connection(Channel):
         self.late, self.raw, self.login = bytearray(), bytearray(), None
         self.end = ""                    # a callback's note of what it did last
         self.closed = self.aborting = self.idle = self.in_body = False
+        self.was_reset = False           # which may have taken replies with it that had not arrived
         self.sender = self.refused = False     # MAIL was granted; a chunk was refused
         self.recipients = 0                    # that were granted
         self.chunks = None                     # the message that comes by BDAT at the moment
@@ -112,14 +113,14 @@ class Connection(Channel):
 
     def abort(self, *lines):
         """A reset, perhaps behind some last words."""
-        self.closed = True
+        self.closed = self.was_reset = True
         self.speak_up(*lines)
         self.reset()
         raise Over
 
     def abort_idle(self):
         """The same from another thread, while the connection waits for a command. It has happened when this returns."""
-        self.closed = self.aborting = True
+        self.closed = self.aborting = self.was_reset = True
         self.sock.shutdown(socket.SHUT_RD)
         self.thread.join()
 
