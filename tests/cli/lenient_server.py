@@ -78,7 +78,6 @@ class Connection(Channel):
         self.chunks = None                     # the message that comes by BDAT at the moment
         self.unsaid = bytearray()              # replies that are held back, if the server is one that does so
         self.thread = threading.Thread(target=self.run, daemon=True)
-        self.thread.start()
 
     # what a callback may do; after the last three the session is over
 
@@ -349,7 +348,9 @@ class Server:
                 sock.close()
                 self.knocks.pop(peer).set()
             else:
-                self.connections.append(Connection(self, sock))
+                connection = Connection(self, sock)
+                self.connections.append(connection)   # before it says a word: a script may count them
+                connection.thread.start()
 
     def take(self):
         """The connections since the last call, all ended. To be called when the client has ended."""

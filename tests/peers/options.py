@@ -150,6 +150,7 @@ def sources() -> Iterator[Case]:
     )
     arrives = {"bob": (COLOURS["red"], COLOURS["green"], COLOURS["blue"] + b"\n")}
     yield Case("--mbox", f"smtp --mbox -s {{smtp}} {BOTH_ADDRESSES} {{m0}}", (MBOX,), arrives, connections=1)
+    yield Case("--jobs", "smtp --jobs 2 -s {smtp} -F {m0} {m1}", (SHORT, DOTS + b"\n"))
     yield Case("--mbox -F, standard input", "smtp --mbox -F -s {smtp} < {m0}", (MBOX,), arrives, connections=1)
     account = f"smtp --account t {TO_BOB} {{m0}}"
     yield Case("--account", f"PILLARBOX_CONFIG={{conf}} {account}", (SHORT,), protocol="ESMTPSA")
