@@ -102,24 +102,27 @@ Result<void> check_mode(const Options& options) {
 // One message, which is all that a sendmail has.
 class One final : public smtp::Work {
  public:
-  explicit One(smtp::Transaction transaction) : transaction_(std::move(transaction)) {}
+  // It comes back when it is done.
+  explicit One(smtp::Transaction& transaction) : transaction_(transaction) {}
 
-  std::optional<smtp::Transaction> next() override { return std::exchange(transaction_, std::nullopt); }
-  [[nodiscard]] bool last() const override { return !transaction_; }
+  std::optional<smtp::Transaction> next() override {
+    if (std::exchange(given_, true)) return std::nullopt;
+    return std::move(transaction_);
+  }
+  [[nodiscard]] bool last() const override { return given_; }
   [[nodiscard]] bool ready() const override { return true; }
   [[nodiscard]] std::optional<smtp::Verdict> given_up() const override { return std::nullopt; }
   void done(smtp::Transaction& transaction, const smtp::Outcome& outcome) override {
-    nuls_dropped_ = transaction.message.nuls_dropped();
+    transaction_ = std::move(transaction);
     outcome_ = outcome;
   }
 
   [[nodiscard]] const smtp::Outcome& outcome() const { return outcome_; }
-  [[nodiscard]] std::uint64_t nuls_dropped() const { return nuls_dropped_; }
 
  private:
-  std::optional<smtp::Transaction> transaction_;
+  smtp::Transaction& transaction_;
+  bool given_ = false;
   smtp::Outcome outcome_;
-  std::uint64_t nuls_dropped_ = 0;
 };
 
 bool dots_are_content(const Options& options) {
@@ -132,7 +135,6 @@ bool dots_are_content(const Options& options) {
 
 struct Submission {
   smtp::Transaction transaction;
-  mail::Envelope envelope;
   std::string message_id;
 };
 
@@ -200,7 +202,7 @@ class Submit {
     mail::Message message(read->header.text(), *std::move(body),
                           mail::Normaliser(mail::Normaliser::Part::body, mail::Normaliser::Nul::drop));
     if (const auto primed = message.prime(); !primed) return primed.error();
-    return Submission{{.name = "-", .envelope = *envelope, .message = std::move(message), .dsn = dsn()}, *envelope, id};
+    return Submission{{.name = "-", .envelope = *std::move(envelope), .message = std::move(message), .dsn = dsn()}, id};
   }
 
   // What can't be read is left out: no mail is lost for want of a report.
@@ -297,15 +299,15 @@ class Submit {
     Console console({.trace = options_.has("-v")}, std::string(program));
     auto session = smtp::Session::make(*std::move(endpoint), console);
     if (!session) return session.error();
-    One work(std::move(submission.transaction));
+    One work(submission.transaction);
     smtp::submit(**session, work, parse_driver(options_.last("driver").value_or("auto")).value(), false);
     const smtp::Outcome& outcome = work.outcome();
-    nuls_ += work.nuls_dropped();
+    nuls_ += submission.transaction.message.nuls_dropped();
     Tally tally;
     for (const smtp::Verdict& verdict : outcome.recipients) {
       if (verdict.fate != smtp::Fate::accepted) tally.add(verdict.kind);
     }
-    report(submission.envelope, outcome);
+    report(submission.transaction.envelope, outcome);
     log(submission, outcome, tally.exit_code());
     return tally.exit_code();
   }
@@ -322,7 +324,8 @@ class Submit {
 
   void log(const Submission& submission, const smtp::Outcome& outcome, int code) const {
     std::vector<std::string> recipients;
-    for (const mail::Address& recipient : submission.envelope.recipients()) recipients.push_back(recipient.text());
+    for (const mail::Address& recipient : submission.transaction.envelope.recipients())
+      recipients.push_back(recipient.text());
     const smtp::Verdict* worst = outcome.worst();
     const auto& reply = worst ? worst->reply : outcome.accepted;
     Event line("");
@@ -330,7 +333,7 @@ class Submit {
     line.text("account", account_->name).text("host", account_->host);
     line.text("tls", account_->tls == config::Tls::off ? "off" : "on").text("auth", account_->auth ? "on" : "off");
     if (account_->auth) line.text("user", account_->auth->user);
-    const auto& sender = submission.envelope.sender().address();
+    const auto& sender = submission.transaction.envelope.sender().address();
     line.text("from", sender ? sender->text() : "<>").list("recipients", recipients);
     line.number("mailsize", static_cast<std::int64_t>(outcome.size));
     if (reply) line.number("smtpstatus", reply->code).text("smtpmsg", reply->text());

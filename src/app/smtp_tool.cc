@@ -106,21 +106,19 @@ class Run {
   // spool: a folder for what is too large for memory.
   Run(const Task& task, Inputs inputs, std::string spool)
       : task_(task),
-        console_(task.output, std::string(program)),
         inputs_(std::move(inputs)),
         spool_(std::move(spool)),
+        console_(task.output, std::string(program)),
         workers_(task.jobs) {}
 
   // The next message. Nothing: the worker's part is done.
   std::optional<Piece> next() {
-    const std::lock_guard lock(mutex_);
-    if (!returned_.empty()) {
-      Piece piece = std::move(returned_.front());
-      returned_.pop_front();
-      return piece;
-    }
+    const std::lock_guard reading(reading_);
+    if (auto piece = returned()) return piece;
     auto input = inputs_.next();
     if (!input) {
+      const std::lock_guard lock(mutex_);
+      if (!returned_.empty()) return take_returned();
       --workers_;
       return std::nullopt;
     }
@@ -131,13 +129,16 @@ class Run {
     return Piece{numbers_++, *std::move(input), std::nullopt};
   }
 
-  [[nodiscard]] bool last() const {
+  // While another worker waits for a writer nothing is known, and nothing at hand.
+  [[nodiscard]] bool last() {
+    const std::unique_lock reading(reading_, std::try_to_lock);
     const std::lock_guard lock(mutex_);
-    return returned_.empty() && inputs_.last();
+    return reading.owns_lock() && returned_.empty() && inputs_.last();
   }
-  [[nodiscard]] bool ready() const {
+  [[nodiscard]] bool ready() {
+    const std::unique_lock reading(reading_, std::try_to_lock);
     const std::lock_guard lock(mutex_);
-    return !returned_.empty() || inputs_.ready();
+    return reading.owns_lock() && (!returned_.empty() || inputs_.ready());
   }
   [[nodiscard]] std::optional<smtp::Verdict> given_up() const {
     const std::lock_guard lock(mutex_);
@@ -182,6 +183,17 @@ class Run {
   [[nodiscard]] int exit_code() const { return tally_.exit_code(); }
 
  private:
+  std::optional<Piece> returned() {
+    const std::lock_guard lock(mutex_);
+    return returned_.empty() ? std::nullopt : std::optional(take_returned());
+  }
+
+  Piece take_returned() {
+    Piece piece = std::move(returned_.front());
+    returned_.pop_front();
+    return piece;
+  }
+
   // What ails the account ails every message: no second login with a password that was refused, no second wait for a
   // host that does not answer. A server that said "not now", or hung up, is asked again, but not for ever.
   void consider(const smtp::Outcome& outcome) {
@@ -195,12 +207,13 @@ class Run {
   }
 
   const Task& task_;
-  mutable std::mutex mutex_;
-  const Console console_;  // for results
+  std::mutex reading_;  // of the inputs, which may take as long as their writers
   Inputs inputs_;
   std::string spool_;
-  unsigned workers_;  // that will ask for more
   std::size_t numbers_ = 0;
+  mutable std::mutex mutex_;  // of all below; taken behind the other
+  const Console console_;     // for results
+  unsigned workers_;          // that will ask for more
   std::deque<Piece> returned_;
   Results results_;
   Tally tally_;

@@ -93,8 +93,7 @@ Result<void> talk(smtp::Session& session, const std::string& file) {
   }
   const int fd = standard ? STDIN_FILENO : opened.get();
   if (!session.open()) {
-    const auto& failure = session.dialogue().failure();
-    const smtp::Verdict verdict = failure ? judge(*failure) : smtp::Verdict{.text = "there is no connection"};
+    const smtp::Verdict verdict = smtp::ending_of(session.dialogue());
     return Error{verdict.kind, verdict.text};
   }
   session.dialogue().hand_over();

@@ -71,11 +71,10 @@ Error usage(const std::string& text) {
   return {Error::Kind::usage, text, "smtp -h shows how to call it"};
 }
 
-// Whether a host is written as an address of that version.
-bool is_literal(const std::string& host, int version) {
-  const bool v6 = host.find(':') != std::string::npos;
-  const bool v4 = host.find_first_not_of("0123456789.") == std::string::npos;
-  return version == 6 ? v6 : v4;
+// 4 or 6 for what is written as an address, 0 for a name.
+int version_of(const std::string& host) {
+  if (host.find(':') != std::string::npos) return 6;
+  return host.empty() || host.find_first_not_of("0123456789.") != std::string::npos ? 0 : 4;
 }
 
 // An address on the command line is a usage matter.
@@ -267,23 +266,27 @@ class Reader {
     }
     if (options_.has("ipv4")) {
       if (auto alone = without("-4", {"ipv6"}); !alone) return alone;
+      endpoint.family = smtp::Family::v4;
+    } else if (options_.has("ipv6")) {
+      endpoint.family = smtp::Family::v6;
     }
-    endpoint.family = options_.has("ipv4")   ? smtp::Family::v4
-                      : options_.has("ipv6") ? smtp::Family::v6
-                                             : smtp::Family::any;
-    const bool v6_source = endpoint.source_address.find(':') != std::string::npos;
-    if (!endpoint.source_address.empty() && endpoint.family == (v6_source ? smtp::Family::v4 : smtp::Family::v6)) {
-      return usage(std::string("--source-address is an IPv") + (v6_source ? "6" : "4") + " address");
-    }
-    if (!endpoint.source_address.empty() && is_literal(endpoint.host, v6_source ? 4 : 6)) {
-      return usage(std::string("--source-address is an IPv") + (v6_source ? "6" : "4") +
-                   " address, and the server's not");
-    }
-    const bool other = (endpoint.family == smtp::Family::v4 && is_literal(endpoint.host, 6)) ||
-                       (endpoint.family == smtp::Family::v6 && is_literal(endpoint.host, 4));
-    if (other) {
-      const bool v4 = endpoint.family == smtp::Family::v4;
-      return usage(std::string(v4 ? "-4: the server has an IPv6" : "-6: the server has an IPv4") + " address");
+    return check_versions();
+  }
+
+  // What is asked for must be one version of IP.
+  [[nodiscard]] Result<void> check_versions() const {
+    const int family = options_.has("ipv4") ? 4 : options_.has("ipv6") ? 6 : 0;
+    const std::array<std::pair<std::string, int>, 3> sides = {
+        {{"-" + std::to_string(family), family},
+         {"--source-address", version_of(task_.endpoint.source_address)},
+         {"the server's address", version_of(task_.endpoint.host)}}};
+    for (const auto& [name, version] : sides) {
+      for (const auto& [other, another] : sides) {
+        if (version != 0 && another != 0 && version != another) {
+          return usage(name + " means IPv" + std::to_string(version) + ", and " + other + " IPv" +
+                       std::to_string(another));
+        }
+      }
     }
     return {};
   }

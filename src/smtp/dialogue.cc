@@ -145,8 +145,11 @@ void Dialogue::forget_transaction() {
 }
 
 bool Record::granted() const {
-  return std::any_of(recipients.begin(), recipients.end(),
-                     [](const Recipient& recipient) { return recipient.reply && recipient.reply->positive(); });
+  return std::any_of(recipients.begin(), recipients.end(), [](const Recipient& r) { return r.granted(); });
+}
+
+bool Record::granted_all() const {
+  return std::all_of(recipients.begin(), recipients.end(), [](const Recipient& r) { return r.granted(); });
 }
 
 const std::optional<Failure>& Dialogue::failure() const {
@@ -422,12 +425,6 @@ void Dialogue::fail(Failure failure) {
                        (!records_.empty() && std::all_of(records_.begin(), records_.end(),
                                                          [](const Record& r) { return r.accepted || r.failure; }));
   if (!decided) failure_ = std::move(failure);
-}
-
-void Dialogue::disconnected() {
-  awaited_.clear();
-  connection_ = {};
-  phase_ = Phase::connect;
 }
 
 // What of a line of a login may be shown: "AUTH" and the mechanism.

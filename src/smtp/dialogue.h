@@ -32,6 +32,8 @@ struct Terms {
 
 struct Recipient {
   std::optional<Reply> reply;
+
+  [[nodiscard]] bool granted() const { return reply && reply->positive(); }
 };
 
 // What was said about one transaction.
@@ -47,6 +49,7 @@ struct Record {
   std::optional<Failure> failure;  // the first refusal of the whole
 
   [[nodiscard]] bool granted() const;  // a recipient was
+  [[nodiscard]] bool granted_all() const;
 };
 
 class Dialogue {
@@ -74,7 +77,6 @@ class Dialogue {
   void body(std::string_view piece);
   void body_ended();
   void fail(Failure failure);  // what isn't seen in replies; the first failure counts
-  void disconnected();
   // From now on the commands are somebody's own (a script's): replies are heard and shown, and judged by them.
   void hand_over();
 

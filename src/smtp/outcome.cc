@@ -112,6 +112,10 @@ Verdict judge(const Failure& failure) {
       .reply = failure.reply};
 }
 
+Verdict ending_of(const Dialogue& dialogue) {
+  return judge(dialogue.failure().value_or(Failure{.cause = Cause::lost, .phase = dialogue.phase()}));
+}
+
 std::size_t Outcome::accepted_count() const {
   return static_cast<std::size_t>(
       std::count_if(recipients.begin(), recipients.end(), [](const Verdict& v) { return v.fate == Fate::accepted; }));

@@ -32,6 +32,9 @@ struct Verdict {
 // What a failure means.
 Verdict judge(const Failure& failure);
 
+// What ended the conversation; that the connection was lost, if nothing else is known.
+Verdict ending_of(const Dialogue& dialogue);
+
 struct Outcome {
   std::vector<Verdict> recipients;  // in the envelope's order
   std::optional<Reply> accepted;    // the server's words on the message, if it took it for anybody

@@ -170,10 +170,7 @@ class Pipeline {
       streaming_ = grouping_ && !no_chunks_ && connection.offers("CHUNKING").has_value() && !disconnect_;
       return true;
     }
-    if (!verdict) {
-      const auto& failure = dialogue_.failure();
-      verdict = failure ? judge(*failure) : Verdict{.text = "there is no connection"};
-    }
+    if (!verdict) verdict = ending_of(dialogue_);
     Outcome outcome = untried(item.transaction.envelope.recipients().size(), *verdict);
     outcome.time = base::Instant::clock::now() - item.began;
     work_.done(item.transaction, outcome);
@@ -191,7 +188,7 @@ class Pipeline {
       if (reused_) {
         again_.push_front(std::move(item));
       } else {
-        item.verdict = judge(*dialogue_.failure());
+        item.verdict = ending_of(dialogue_);
         flight_.push_back(std::move(item));
       }
       lost();
@@ -273,9 +270,8 @@ class Pipeline {
     if (grouping_ && !transaction.abort_on_reject) return true;
     if (!settle()) return false;
     const Record& record = dialogue_.record();
-    const bool all = std::all_of(record.recipients.begin(), record.recipients.end(),
-                                 [](const Recipient& r) { return r.reply && r.reply->positive(); });
-    const bool enough = transaction.abort_on_reject ? all : record.granted() || transaction.continue_on_reject;
+    const bool enough =
+        transaction.abort_on_reject ? record.granted_all() : record.granted() || transaction.continue_on_reject;
     return record.failure || !enough ? give_up() : true;
   }
 

@@ -204,8 +204,7 @@ Result<void> Script::settle() {
 }
 
 Error Script::why() const {
-  const auto& failure = session_.dialogue().failure();
-  const Verdict verdict = failure ? judge(*failure) : Verdict{.text = "the connection was lost"};
+  const Verdict verdict = ending_of(session_.dialogue());
   return here(verdict.kind, verdict.text);
 }
 

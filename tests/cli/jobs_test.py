@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
 """Several connections share one list of messages: each message goes once, and results come in the list's order."""
+import os
+import subprocess
 import sys
 import threading
 import unittest
@@ -81,6 +83,30 @@ class Jobs(Case):
         self.assertEqual(run.returncode, 75)
         self.assertEqual([(event["file"], event["status"]) for event in self.messages(run)],
                          [(name, "421") for name in self.names[:30]])
+
+    def test_a_server_that_is_not_itself_is_left_alone(self):
+        """Five connections in a row that never got as far as a sender; the manual says so."""
+        for driver in ("engine", "pipeline"):
+            crowd = Crowd(limit=0)
+            run = self.send(self.serve(crowd), "--driver", driver, *self.names, jobs=1)
+            self.assertEqual(run.returncode, 75)
+            self.assertEqual(len(self.messages(run)), len(self.names))
+            self.assertEqual(crowd.refused, 5)
+
+    def test_results_do_not_wait_for_a_slow_writer(self):
+        os.mkfifo(self.folder / "slow.eml")
+        server = self.serve(Crowd())
+        client = subprocess.Popen(
+            [self.bin / "smtp", "-v", "--jobs", "2", "-s", f"127.0.0.1:{server.port}", "-f", "a@x.test", "-r", "b@x.test",
+             self.names[0], self.names[1], "slow.eml"], stdout=subprocess.PIPE, env=self.environment, cwd=self.folder)
+        told = []
+        while len(told) < 2:            # before there is a writer
+            told += [line for line in [client.stdout.readline()] if line.startswith(b"message ")]
+        self.assertEqual([line.split()[1] for line in told], [b"file=000.eml", b"file=001.eml"])
+        (self.folder / "slow.eml").write_bytes(b"Subject: slow\n\nhi\n")
+        out, _ = client.communicate(timeout=60)
+        self.assertIn(b"message file=slow.eml", out)
+        self.assertEqual(client.returncode, 0)
 
     def test_what_can_not_be_read_is_told_in_its_place(self):
         server = self.serve(Crowd())

@@ -8,16 +8,13 @@ import json
 import re
 import subprocess
 import sys
-import tempfile
 import unittest
-from pathlib import Path
 
 sys.dont_write_bytecode = True
 from lenient_server import Server
-from proxy import Proxy
-from support import ROOT, Case
+from lenient_proxy import Proxy
+from support import ROOT, SecureCase
 from terminal import Terminal
-import certificates
 
 PASSWORD = "canary-of-the-password"
 ME, YOU = "me@example.com", "you@example.net"
@@ -116,14 +113,7 @@ def refuse_elsewhere(connection, moment):
     return elsewhere
 
 
-class Examples(Case):
-    @classmethod
-    def setUpClass(cls):
-        holder = tempfile.TemporaryDirectory(prefix="pillarbox-")
-        cls.addClassCleanup(holder.cleanup)
-        cls.place = Path(holder.name)
-        certificates.make(cls.place)
-
+class Examples(SecureCase):
     def setUp(self):
         super().setUp()
         certificate = self.place / "good"

@@ -3,15 +3,13 @@
 import socket
 import subprocess
 import sys
-import tempfile
 import unittest
 from pathlib import Path
 
 sys.dont_write_bytecode = True
 from lenient_server import Server
-from proxy import Proxy
-from support import Case, events
-import certificates
+from lenient_proxy import Proxy
+from support import SecureCase, events
 
 SCHEMES = ("socks4", "socks4a", "socks5", "socks5h", "http")
 BY_NAME = ("socks4a", "socks5h", "http")       # the proxy looks the name up
@@ -21,14 +19,7 @@ SECRET = "canary-of-the-proxy"
 UNKNOWN = "known-to-the-proxy-alone.invalid"
 
 
-class Proxies(Case):
-    @classmethod
-    def setUpClass(cls):
-        holder = tempfile.TemporaryDirectory(prefix="pillarbox-")
-        cls.addClassCleanup(holder.cleanup)
-        cls.place = Path(holder.name)
-        certificates.make(cls.place)
-
+class Proxies(SecureCase):
     def serve(self, **more):
         server = Server(**more)
         self.addCleanup(server.stop)
@@ -260,7 +251,14 @@ class Proxies(Case):
         """In one segment, as a fast proxy's might."""
         server = self.serve()
         proxy = self.proxy(server)
-        proxy.http = lambda client, first: (proxy.until(client, b"\r\n\r\n"), client.sendall(b"HTTP/1.0 200 Connection established\r\nX-Y: z\r\n\r\n"))[0]
+
+        def at_once(client, _):
+            proxy.until(client, b"\r\n\r\n")
+            called = proxy.call("", 0)
+            client.sendall(b"HTTP/1.0 200 Connection established\r\nX-Y: z\r\n\r\n" + proxy.until(called, b"\r\n") + b"\r\n")
+            return called
+
+        proxy.http = at_once
         self.check_delivered(self.send(proxy, "http"), server)
 
     def test_several_messages_use_one_connection(self):

@@ -4,15 +4,12 @@ import json
 import socket
 import ssl
 import sys
-import tempfile
 import threading
 import unittest
-from pathlib import Path
 
 sys.dont_write_bytecode = True
 from lenient_server import Server
-from support import Case
-import certificates
+from support import Case, SecureCase
 
 ENVELOPE = ("-H", "client.test", "-f", "a@x.test", "-r", "b@x.test", "-r", "c@x.test")
 MESSAGE = b"Subject: s\n\nhi\n"
@@ -163,14 +160,7 @@ class Refused(Smtp):
             self.check(server, *args)
 
 
-class Ways(Smtp):
-    @classmethod
-    def setUpClass(cls):
-        holder = tempfile.TemporaryDirectory(prefix="pillarbox-")
-        cls.addClassCleanup(holder.cleanup)
-        cls.place = Path(holder.name)
-        certificates.make(cls.place)
-
+class Ways(SecureCase, Smtp):
     def test_ipv6(self):
         """-6 to an address, and its family in -v; -4 does not get there."""
         server = self.serve()

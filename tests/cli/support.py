@@ -2,12 +2,15 @@
 import os
 import re
 import subprocess
+import sys
 import tempfile
 import time
 import unittest
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(1, str(ROOT / "tests/wire"))
+import certificates
 BINARY = Path(os.environ.get("PILLARBOX", ROOT / "build/release/pillarbox"))
 
 EVENT = re.compile(r'(connect|reject|message)((?: [a-z]+=(?:"(?:[^"\\]|\\.)*"|[^ "]*))+)')
@@ -78,3 +81,14 @@ class Case(unittest.TestCase):
     def run_as(self, name, *args, stdin=b"", **more):
         return subprocess.run([self.bin / name, *map(str, args)], input=stdin, capture_output=True, timeout=60,
                               env=self.environment, cwd=self.folder, **more)
+
+
+class SecureCase(Case):
+    """With the certificates of the wire tests in `place`, made once for all tests of the class."""
+
+    @classmethod
+    def setUpClass(cls):
+        holder = tempfile.TemporaryDirectory(prefix="pillarbox-")
+        cls.addClassCleanup(holder.cleanup)
+        cls.place = Path(holder.name)
+        certificates.make(cls.place)

@@ -86,7 +86,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       const bool quit = dialogue.phase() == smtp::Phase::quit;
       fuzz::check(quit || dialogue.failure() || dialogue.accepted(), "a stop has its reason", line);
       check_outcome(dialogue);
-      dialogue.disconnected();
       connect();
     }
   }

@@ -48,7 +48,7 @@ class Recorder final : public View {
 };
 
 // A dialogue from a connection on. "C: x" is a command, "S: x" a line of a reply, "TLS" the handshake's end, "BODY x" a
-// piece of the body, "DOT" its end, "LOST" the end of the connection. After a reply that stops nothing may follow.
+// piece of the body, "DOT" its end. After a reply that stops nothing may follow.
 class Play {
  public:
   explicit Play(Terms terms = {}, bool loopback = false, std::size_t recipients = 1,
@@ -67,7 +67,6 @@ class Play {
       if (step.starts_with("BODY ")) dialogue.body(step.substr(5));
       if (step == "DOT") dialogue.body_ended();
       if (step == "TLS") dialogue.secured({"TLSv1.3", "AES", true});
-      if (step == "LOST") dialogue.disconnected();
     }
     return *this;
   }
@@ -420,7 +419,7 @@ TEST(Redaction, CoversEchoesThatAreCut) {
 
 TEST(Redaction, LastsForTheConnectionsThatFollow) {
   Play play(clear_login_terms());
-  play.go(logging_in).go({"C: AUTH PLAIN AGFsaWNlAGh1bnRlcjI=", "S: 235 ok", "LOST"});
+  play.go(logging_in).go({"C: AUTH PLAIN AGFsaWNlAGh1bnRlcjI=", "S: 235 ok"});
   play.dialogue.connecting("mx.example");
   play.dialogue.connected("192.0.2.1", 25, false);
   play.go({"S: 554 you again, AGFsaWNlAGh1bnRlcjI="});
@@ -618,7 +617,6 @@ TEST(Transaction, SaysOnceAConnectionThatItIsReady) {
   EXPECT_EQ(play.view.times_ready, 1);
   EXPECT_EQ(play.view.last.auth, "PLAIN");
   EXPECT_EQ(play.view.last.address, "192.0.2.1");
-  play.go({"LOST"});
   play.dialogue.connecting("mx.example");
   play.dialogue.connected("192.0.2.2", 25, false);
   play.go(logging_in).go({"C: AUTH PLAIN AGEAYg==", "S: 235 ok", "C: MAIL FROM:<a@b>"});
@@ -677,7 +675,8 @@ TEST(SizeLimit, IsLookedAtAfterTheLogin) {
 TEST(Connections, StartWithNothingKnown) {
   Play play(clear_login_terms());
   play.go({"S: 220 mx", "C: EHLO me", "S: 250-mx", "S: 250-SIZE 5", "S: 250 AUTH PLAIN",
-           "C: AUTH PLAIN AGEAYg==", "S: 235 ok", "LOST"});
+           "C: AUTH PLAIN AGEAYg==", "S: 235 ok"});
+  play.dialogue.connecting("mx.example");
   EXPECT_TRUE(play.dialogue.connection().extensions.empty());
   EXPECT_EQ(play.dialogue.connection().auth, "");
   EXPECT_FALSE(play.dialogue.connection().tls);
@@ -685,7 +684,7 @@ TEST(Connections, StartWithNothingKnown) {
 
 TEST(Connections, DoNotInheritHalfAReply) {
   Play play;
-  play.go({"S: 220 mx", "C: EHLO me", "S: 250-half", "LOST"});
+  play.go({"S: 220 mx", "C: EHLO me", "S: 250-half"});
   play.dialogue.connecting("mx.example");
   play.dialogue.connected("192.0.2.1", 25, false);
   play.go({"S: 220 mx", "C: EHLO me", "S: 250 whole"});

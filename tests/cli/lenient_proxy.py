@@ -55,8 +55,9 @@ class Proxy:
                     self.drain(client)
                 elif self.fault == "close":
                     client.recv(1 << 16)
-                elif self.converse(client):
-                    self.relay(client)
+                elif server := self.converse(client):
+                    with server:
+                        self.relay(client, server)
             except ConnectionError:
                 pass
             except (OSError, ValueError) as trouble:
@@ -67,8 +68,18 @@ class Proxy:
             self.stalled.set()
             self.go.wait(PATIENCE)
 
+    def call(self, host, port):
+        """The server that was asked for, or None. Here everyone is led to the same."""
+        return socket.create_connection(self.target, PATIENCE)
+
+    def grant(self, connect, protocol, host, port, user="", password=""):
+        """Notes what was asked for; the server's connection, or None if it is refused."""
+        self.asked.append((protocol, host, port, user, password))
+        self.wait()
+        return self.call(host, port) if connect and self.fault != "refuse" else None
+
     def converse(self, client):
-        """The request and its answer; whether it was granted."""
+        """The request and its answer; the server's connection if it was granted."""
         first = self.exactly(client, 1)
         speak = {b"\x04": self.socks4, b"\x05": self.socks5}.get(first, self.http)
         return speak(client, first)
@@ -100,11 +111,9 @@ class Proxy:
         protocol, host = "socks4", str(ipaddress.ip_address(address))
         if host.startswith("0.0.0.") and host != "0.0.0.0":
             protocol, host = "socks4a", self.until(client, b"\0").decode()
-        self.asked.append((protocol, host, port, user, ""))
-        self.wait()
-        granted = command == 1 and self.fault != "refuse"
-        client.sendall(struct.pack(">BBHI", 0, 90 if granted else 91, 0, 0))
-        return granted
+        server = self.grant(command == 1, protocol, host, port, user)
+        client.sendall(struct.pack(">BBHI", 0, 90 if server else 91, 0, 0))
+        return server
 
     def socks5(self, client, _):
         methods = self.exactly(client, self.exactly(client, 1)[0])
@@ -112,14 +121,14 @@ class Proxy:
         if self.login:
             if 2 not in methods:
                 client.sendall(b"\x05\xff")
-                return False
+                return None
             client.sendall(b"\x05\x02")
             self.exactly(client, 1)
             user = self.exactly(client, self.exactly(client, 1)[0]).decode()
             password = self.exactly(client, self.exactly(client, 1)[0]).decode()
             client.sendall(b"\x01\x00" if (user, password) == self.login else b"\x01\x01")
             if (user, password) != self.login:
-                return False
+                return None
         else:
             client.sendall(b"\x05\x00")
         _, command, _, kind = self.exactly(client, 4)
@@ -128,11 +137,9 @@ class Proxy:
         else:
             host = str(ipaddress.ip_address(self.exactly(client, 4 if kind == 1 else 16)))
         (port,) = struct.unpack(">H", self.exactly(client, 2))
-        self.asked.append(("socks5", host, port, user, password))
-        self.wait()
-        granted = command == 1 and self.fault != "refuse"
-        client.sendall(struct.pack(">BBBBIH", 5, 0 if granted else 1, 0, 1, 0, 0))
-        return granted
+        server = self.grant(command == 1, "socks5", host, port, user, password)
+        client.sendall(struct.pack(">BBBBIH", 5, 0 if server else 1, 0, 1, 0, 0))
+        return server
 
     def http(self, client, first):
         request, *fields = (first + self.until(client, b"\r\n\r\n")).decode().split("\r\n")
@@ -145,22 +152,21 @@ class Proxy:
                 user, _, password = base64.b64decode(value.removeprefix("Basic ")).decode().partition(":")
         if self.login and (user, password) != self.login:
             client.sendall(b'HTTP/1.1 407 Who are you\r\nProxy-Authenticate: Basic realm="x"\r\nContent-Length: 0\r\n\r\n')
-            return False
-        self.asked.append(("http", host.strip("[]"), int(port), user, password))
-        self.wait()
-        granted = method == "CONNECT" and self.fault != "refuse"
-        client.sendall(b"HTTP/1.1 200 Go\r\n\r\n" if granted else b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
-        return granted
+            return None
+        server = self.grant(method == "CONNECT", "http", host.strip("[]"), int(port), user, password)
+        refusal = b"403 Forbidden" if self.fault == "refuse" else b"502 Not there"
+        client.sendall(b"HTTP/1.1 200 Go\r\n\r\n" if server else b"HTTP/1.1 %b\r\nContent-Length: 0\r\n\r\n" % refusal)
+        return server
 
-    def relay(self, client):
+    @staticmethod
+    def relay(client, server):
         """Bytes both ways, until one end closes."""
-        with socket.create_connection(self.target, PATIENCE) as server:
-            while True:
-                ready, _, _ = select.select([client, server], [], [], PATIENCE)
-                if not ready:
-                    raise TimeoutError("nothing came through")
-                for end in ready:
-                    data = end.recv(1 << 16)
-                    if not data:
-                        return
-                    (server if end is client else client).sendall(data)
+        while True:
+            ready, _, _ = select.select([client, server], [], [], PATIENCE)
+            if not ready:
+                raise TimeoutError("nothing came through")
+            for end in ready:
+                data = end.recv(1 << 16)
+                if not data:
+                    return
+                (server if end is client else client).sendall(data)
