@@ -201,6 +201,7 @@ class Submit {
     if (!body) return body.error();
     mail::Message message(read->header.text(), *std::move(body),
                           mail::Normaliser(mail::Normaliser::Part::body, mail::Normaliser::Nul::drop));
+    if (envelope->recipients().size() > 1) message.keep();
     if (const auto primed = message.prime(); !primed) return primed.error();
     return Submission{{.name = "-", .envelope = *std::move(envelope), .message = std::move(message), .dsn = dsn()}, id};
   }

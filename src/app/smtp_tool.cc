@@ -69,6 +69,7 @@ Result<smtp::Transaction> prepare(const Task& task, Input input, const std::stri
   auto message = task.raw ? mail::Message::raw(std::move(head), std::move(source))
                           : mail::Message(std::move(head), std::move(source),
                                           mail::Normaliser(part, mail::Normaliser::Nul::refuse));
+  if (envelope->recipients().size() > 1) message.keep();
   if (auto primed = message.prime(); !primed) return std::move(primed).error().in(input.name);
   return smtp::Transaction{.name = input.name,
                            .envelope = *std::move(envelope),

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstring>
 #include <system_error>
+#include <utility>
 
 namespace pillarbox::base {
 namespace {
@@ -47,11 +48,34 @@ Result<std::size_t> FileSource::read(std::span<char> out) {
   return static_cast<std::size_t>(count);
 }
 
+bool FileSource::mark() {
+  left_at_mark_ = left_;
+  return left_at_mark_.has_value();
+}
+
+bool FileSource::back() {
+  if (!left_at_mark_ || !left_) return false;
+  const auto distance = static_cast<off_t>(*left_at_mark_ - *left_);
+  if (::lseek(fd_, -distance, SEEK_CUR) < 0) return false;
+  left_ = left_at_mark_;
+  return true;
+}
+
 Result<std::size_t> MemorySource::read(std::span<char> out) {
   const std::size_t count = std::min(out.size(), content_.size() - at_);
   std::memcpy(out.data(), content_.data() + at_, count);
   at_ += count;
   return count;
+}
+
+bool MemorySource::mark() {
+  mark_ = at_;
+  return true;
+}
+
+bool MemorySource::back() {
+  at_ = mark_;
+  return true;
 }
 
 Result<std::size_t> PrefixedSource::read(std::span<char> out) {
@@ -63,6 +87,26 @@ Result<std::size_t> PrefixedSource::read(std::span<char> out) {
 std::optional<std::uint64_t> PrefixedSource::left() const {
   const auto rest = rest_->left();
   return rest ? std::optional(*prefix_.left() + *rest) : std::nullopt;
+}
+
+Result<std::size_t> KeptSource::read(std::span<char> out) {
+  const auto count = source_->read(out);
+  if (!count || out.empty()) return count;
+  if (*count == 0) {
+    whole_ = limit_ > 0;
+  } else if (kept_.size() + *count <= limit_) {
+    kept_.append(out.data(), *count);
+  } else {
+    limit_ = 0;
+    kept_ = {};
+  }
+  return count;
+}
+
+bool KeptSource::back() {
+  if (!std::exchange(whole_, false)) return false;
+  source_ = std::make_unique<MemorySource>(std::exchange(kept_, {}));
+  return true;
 }
 
 Result<std::unique_ptr<Source>> open_source(const std::string& path) {

@@ -23,6 +23,9 @@ class Source {
   virtual Result<std::size_t> read(std::span<char> out) = 0;
   // How many bytes are to come, if that is known.
   [[nodiscard]] virtual std::optional<std::uint64_t> left() const { return std::nullopt; }
+  // Remembers this place, to which back() returns. False: this source can't go back.
+  [[nodiscard]] virtual bool mark() { return false; }
+  [[nodiscard]] virtual bool back() { return false; }
 };
 
 // A file or pipe. A regular file must deliver the size that it had when it was opened: one that shrinks meanwhile is an
@@ -34,12 +37,15 @@ class FileSource final : public Source {
   FileSource(int borrowed, std::string name);
   Result<std::size_t> read(std::span<char> out) override;
   [[nodiscard]] std::optional<std::uint64_t> left() const override { return left_; }
+  [[nodiscard]] bool mark() override;
+  [[nodiscard]] bool back() override;
 
  private:
   UniqueFd owned_;
   int fd_;
   std::string name_;
   std::optional<std::uint64_t> left_;  // of a regular file
+  std::optional<std::uint64_t> left_at_mark_;
 };
 
 class MemorySource final : public Source {
@@ -47,10 +53,13 @@ class MemorySource final : public Source {
   explicit MemorySource(std::string content) : content_(std::move(content)) {}
   Result<std::size_t> read(std::span<char> out) override;
   [[nodiscard]] std::optional<std::uint64_t> left() const override { return content_.size() - at_; }
+  [[nodiscard]] bool mark() override;
+  [[nodiscard]] bool back() override;
 
  private:
   std::string content_;
   std::size_t at_ = 0;
+  std::size_t mark_ = 0;
 };
 
 // What was read ahead of a source, then the rest of it.
@@ -60,10 +69,29 @@ class PrefixedSource final : public Source {
       : prefix_(std::move(prefix)), rest_(std::move(rest)) {}
   Result<std::size_t> read(std::span<char> out) override;
   [[nodiscard]] std::optional<std::uint64_t> left() const override;
+  [[nodiscard]] bool mark() override { return rest_->mark() && prefix_.mark(); }
+  [[nodiscard]] bool back() override { return rest_->back() && prefix_.back(); }
 
  private:
   MemorySource prefix_;
   std::unique_ptr<Source> rest_;
+};
+
+// Keeps what it gives of a source that can't go back, so that it can, from its end to its beginning; but not more than
+// limit bytes.
+class KeptSource final : public Source {
+ public:
+  explicit KeptSource(std::unique_ptr<Source> source, std::size_t limit = 1U << 20U)
+      : source_(std::move(source)), limit_(limit) {}
+  Result<std::size_t> read(std::span<char> out) override;
+  [[nodiscard]] std::optional<std::uint64_t> left() const override { return source_->left(); }
+  [[nodiscard]] bool back() override;
+
+ private:
+  std::unique_ptr<Source> source_;
+  std::size_t limit_;
+  std::string kept_;
+  bool whole_ = false;  // its end was read, and all before it is kept
 };
 
 // Opens a file for reading; no_input (66) with the reason if that can't be.

@@ -16,9 +16,7 @@ constexpr std::size_t piece = 65536;
 Message Message::raw(std::string head, std::unique_ptr<base::Source> body) {
   Message message(std::move(head), std::move(body), Normaliser(Normaliser::Part::body, Normaliser::Nul::drop));
   message.raw_ = true;
-  const std::string_view end = message.pending_;
-  if (!end.empty()) message.before_last_ = end.size() > 1 ? end[end.size() - 2] : '\0';
-  if (!end.empty()) message.last_ = end.back();
+  message.note_end(message.pending_);
   return message;
 }
 
@@ -27,6 +25,23 @@ Result<void> Message::prime() {
     if (auto more = refill(); !more) return more;
   }
   return {};
+}
+
+void Message::keep() {
+  if (!body_->mark()) body_ = std::make_unique<base::KeptSource>(std::move(body_));
+  beginning_ = Beginning{pending_, normaliser_};
+}
+
+bool Message::rewind() {
+  if (!beginning_ || !body_->back()) return false;
+  pending_ = beginning_->head;
+  normaliser_ = beginning_->normaliser;
+  at_ = size_ = taken_ = 0;
+  ended_ = false;
+  before_last_ = '\r';
+  last_ = '\n';
+  note_end(pending_);
+  return true;
 }
 
 Result<std::size_t> Message::read(std::span<char> out) {
@@ -51,7 +66,7 @@ bool Message::may_hold_8bit() const {
 }
 
 void Message::release() {
-  body_.reset();
+  if (!beginning_) body_.reset();
   pending_ = {};
   at_ = 0;
   ended_ = true;
@@ -76,13 +91,19 @@ Result<void> Message::refill() {
     normaliser_.finish(pending_);
   } else if (!in.empty()) {
     pending_ += in;
-    before_last_ = in.size() > 1 ? in[in.size() - 2] : last_;
-    last_ = in.back();
+    note_end(in);
   } else {
     ended_ = true;
     if (before_last_ != '\r' || last_ != '\n') pending_ += "\r\n";
   }
   return {};
+}
+
+// What a raw message ends in so far.
+void Message::note_end(std::string_view text) {
+  if (text.empty()) return;
+  before_last_ = text.size() > 1 ? text[text.size() - 2] : last_;
+  last_ = text.back();
 }
 
 }  // namespace pillarbox::mail

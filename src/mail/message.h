@@ -30,13 +30,18 @@ class Message {
   // At most out.size() octets; 0 is the end. Errors are the source's, or data (65) at a NUL.
   Result<std::size_t> read(std::span<char> out);
 
+  // Before anything is read: makes sure that rewind() can start it over, if its source is a file or not very large.
+  void keep();
+  // Back to the first octet. False: that can't be done, and what was read is gone.
+  [[nodiscard]] bool rewind();
+
   // Octets read so far; after the end the message's size (RFC 1870).
   [[nodiscard]] std::uint64_t size() const { return size_; }
   // The whole size, if all of the message is in memory already (after prime()).
   [[nodiscard]] std::optional<std::uint64_t> known_size() const;
   // It has an octet beyond ASCII, or may have one in what was not read yet.
   [[nodiscard]] bool may_hold_8bit() const;
-  // Gives its source and memory back; only the size is left.
+  // Gives memory back, and its source too unless it was to be kept; nothing more is read of it.
   void release();
   [[nodiscard]] bool untouched() const { return size_ == 0; }  // nothing was read yet
   // The octets of its source, if that knows: about as many as will leave.
@@ -45,6 +50,7 @@ class Message {
 
  private:
   Result<void> refill();
+  void note_end(std::string_view text);
 
   std::string pending_;  // normalised and not read yet, from at_ on
   std::size_t at_ = 0;
@@ -55,6 +61,11 @@ class Message {
   bool ended_ = false;
   std::uint64_t size_ = 0;
   std::uint64_t taken_ = 0;  // bytes of the source
+  struct Beginning {
+    std::string head;
+    Normaliser normaliser;
+  };
+  std::optional<Beginning> beginning_;  // if it is to be kept
 };
 
 }  // namespace pillarbox::mail

@@ -152,6 +152,11 @@ bool Record::granted_all() const {
   return std::all_of(recipients.begin(), recipients.end(), [](const Recipient& r) { return r.granted(); });
 }
 
+bool Record::crowded() const {
+  return std::any_of(recipients.begin(), recipients.end(),
+                     [](const Recipient& r) { return r.reply && r.reply->too_many_recipients(); });
+}
+
 const std::optional<Failure>& Dialogue::failure() const {
   return !records_.empty() && record().failure ? record().failure : failure_;
 }

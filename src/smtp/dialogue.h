@@ -50,6 +50,7 @@ struct Record {
 
   [[nodiscard]] bool granted() const;  // a recipient was
   [[nodiscard]] bool granted_all() const;
+  [[nodiscard]] bool crowded() const;  // a recipient was one too many
 };
 
 class Dialogue {

@@ -1,5 +1,6 @@
 #include "smtp/driver.h"
 
+#include "smtp/batches.h"
 #include "smtp/engine.h"
 #include "smtp/pipeline.h"
 
@@ -33,12 +34,13 @@ class Ahead final : public Work {
 }  // namespace
 
 void submit(Session& session, Work& work, Driver driver, bool disconnect) {
+  Batches batches(work, session.endpoint().max_recipients);
   std::optional<Transaction> first;
   if (driver == Driver::automatic) {
-    first = work.next();
-    driver = first && (!work.last() || gains(*first)) ? Driver::pipeline : Driver::engine;
+    first = batches.next();
+    driver = first && (!batches.last() || gains(*first)) ? Driver::pipeline : Driver::engine;
   }
-  Ahead all(work, std::move(first));
+  Ahead all(batches, std::move(first));
   if (driver == Driver::pipeline) {
     run_pipeline(session, all, disconnect);
   } else {

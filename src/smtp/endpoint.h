@@ -3,6 +3,8 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
+#include <limits>
 #include <optional>
 #include <span>
 #include <string>
@@ -66,6 +68,7 @@ struct Endpoint {
   std::optional<Proxy> proxy = {};     // socks4, socks4a, socks5, socks5h, or http with CONNECT
   std::string source_address = {};     // of ours, numeric; "": the system's choice
   Family family = Family::any;
+  std::size_t max_recipients = std::numeric_limits<std::size_t>::max();  // of a transaction
   Timeouts timeouts = {};
 
   // A copy, secrets included: each connection's session has its own.

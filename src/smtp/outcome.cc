@@ -123,7 +123,8 @@ std::size_t Outcome::accepted_count() const {
 
 bool Outcome::refused_alone(std::size_t i) const {
   const Verdict& verdict = recipients[i];
-  return verdict.fate != Fate::accepted && verdict.reply && !(failure && failure->text == verdict.text);
+  if (verdict.fate == Fate::accepted || (failure && failure->text == verdict.text)) return false;
+  return verdict.reply || accepted;
 }
 
 const Verdict* Outcome::worst() const {

@@ -66,11 +66,13 @@ struct Item {
   explicit Item(Transaction taken)
       : transaction(std::move(taken)),
         known_size(transaction.message.known_size()),
-        may_hold_8bit(transaction.message.may_hold_8bit()) {}
+        may_hold_8bit(transaction.message.may_hold_8bit()),
+        crowded(transaction.divisible()) {}
 
   Transaction transaction;
   std::optional<std::uint64_t> known_size;
   bool may_hold_8bit;
+  bool crowded;  // as far as is known: the server may not have room for all recipients
   base::Instant began = base::Instant::clock::now();
   std::optional<Verdict> verdict = {};  // reached without the server
   bool recorded = false;                // the dialogue has a record of it
@@ -143,20 +145,24 @@ class Pipeline {
  private:
   // The next message: one that has come back, else a new one, as long as there is any.
   std::optional<Item> take() {
-    if (again_.empty() && !exhausted_) {
-      if (!work_.ready()) settle();  // nobody's outcome waits for somebody who writes slowly
-      auto transaction = again_.empty() ? work_.next() : std::nullopt;
-      if (transaction) {
+    // Nobody's outcome waits for somebody who writes slowly, nor QUIT for recipients that come again.
+    if (again_.empty() && (!work_.ready() || (work_.last() && doubtful()))) settle();
+    if (again_.empty()) {
+      if (auto transaction = work_.next()) {
         many_ = many_ || !work_.last();
         return Item(*std::move(transaction));
       }
-      exhausted_ = again_.empty();
+      close();
     }
-    if (again_.empty()) close();
     if (again_.empty()) return std::nullopt;
     Item item = std::move(again_.front());
     again_.pop_front();
     return item;
+  }
+
+  // Some recipients may come again.
+  [[nodiscard]] bool doubtful() const {
+    return std::any_of(flight_.begin(), flight_.end(), [](const Item& item) { return item.crowded; });
   }
 
   bool connect(Item& item) {
@@ -295,6 +301,7 @@ class Pipeline {
       give_up();
       return;
     }
+    item.crowded = item.crowded && record.crowded();
     if (record.granted() || item.transaction.continue_on_reject) {
       if (!say_body(item)) return;
     }
@@ -532,7 +539,6 @@ class Pipeline {
   std::deque<Item> flight_;         // in the order of their commands
   std::deque<Item> again_;          // for the next connection
   Piece piece_;                     // of the newest in flight
-  bool exhausted_ = false;          // the work has no more
   bool many_ = false;               // it has more than one message
   bool no_groups_ = false;          // a server has failed at it
   bool no_chunks_ = false;

@@ -24,6 +24,26 @@ std::string Reply::text() const {
   return out.substr(0, longest_text);
 }
 
+std::string Reply::enhanced_status() const {
+  if (lines.empty()) return {};
+  const std::string_view first = std::string_view(lines[0]).substr(0, lines[0].find(' '));
+  const std::vector<std::string_view> parts = base::split(first, '.');
+  if (parts.size() != 3 || parts[0] != std::to_string(code / 100)) return {};
+  const auto is_number = [](std::string_view part) {
+    return !part.empty() && part.size() <= 3 && std::all_of(part.begin(), part.end(), base::is_digit);
+  };
+  if (!is_number(parts[1]) || !is_number(parts[2])) return {};
+  return std::string(first);
+}
+
+// 452 may mean a full mailbox too; 552 is what old servers say for it (RFC 5321 section 4.5.3.1.10). An enhanced status
+// is clear about it (RFC 3463: X.5.3).
+bool Reply::too_many_recipients() const {
+  const std::string status = enhanced_status();
+  if (!positive() && status.ends_with(".5.3")) return true;
+  return code == 452 || (code == 552 && status.empty());
+}
+
 ReplyReader::State ReplyReader::add(std::string_view line) {
   const bool has_code = line.size() >= 3 && line[0] >= '1' && line[0] <= '5' && base::is_digit(line[1]) &&
                         base::is_digit(line[2]) && (line.size() == 3 || line[3] == ' ' || line[3] == '-');

@@ -18,6 +18,10 @@ struct Reply {
   [[nodiscard]] bool intermediate() const { return code / 100 == 3; }
   [[nodiscard]] bool transient() const { return code / 100 == 4; }
   [[nodiscard]] bool permanent() const { return code / 100 == 5; }
+  // RFC 3463: "5.1.1", or "" if there is none that fits the code.
+  [[nodiscard]] std::string enhanced_status() const;
+  // To RCPT: what is beyond a limit of the server's, as far as its words tell.
+  [[nodiscard]] bool too_many_recipients() const;
   [[nodiscard]] std::string text() const;  // the lines, joined by a blank; 8 KiB of them at most
 };
 

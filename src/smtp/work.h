@@ -27,6 +27,11 @@ struct Transaction {
   bool abort_on_reject = false;     // no DATA if any recipient was refused
   bool continue_on_reject = false;  // DATA and the body even if all were: for testing servers
   Dsn dsn = {};
+
+  // Recipients that the server has no room for may get it in a further transaction.
+  [[nodiscard]] bool divisible() const {
+    return envelope.recipients().size() > 1 && !abort_on_reject && !continue_on_reject;
+  }
 };
 
 class Work {
@@ -34,7 +39,7 @@ class Work {
   virtual ~Work() = default;
   // The next one; nothing if there is none left, or if it is pointless to go on.
   virtual std::optional<Transaction> next() = 0;
-  // It is known that next() would give nothing.
+  // There is nothing left, as far as is known: recipients that the server has no room for may come again.
   [[nodiscard]] virtual bool last() const = 0;
   // next() gives at once, and does not wait for somebody to write.
   [[nodiscard]] virtual bool ready() const = 0;

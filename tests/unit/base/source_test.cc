@@ -120,6 +120,52 @@ TEST(PrefixedSource, GivesPrefixAndRest) {
   EXPECT_TRUE(fails_as(everything(failing), Error::Kind::io));
 }
 
+TEST(GoingBack, ToTheMarkAsOftenAsAsked) {
+  const Folder folder;
+  const std::string path = folder.write("f", "abcdefgh");
+  std::vector<std::unique_ptr<Source>> sources;
+  sources.push_back(memory("abcdefgh"));
+  sources.push_back(*open_source(path));
+  sources.push_back(std::make_unique<PrefixedSource>("abc", memory("defgh")));
+  for (const auto& source : sources) {
+    std::array<char, 2> two{};
+    ASSERT_EQ(*source->read(two), 2U);
+    ASSERT_TRUE(source->mark());
+    for (int time = 0; time < 3; ++time) {
+      EXPECT_EQ(*everything(*source, 3), "cdefgh");
+      ASSERT_TRUE(source->back());
+      ASSERT_GE(*source->read(two), 1U);  // from the middle as well
+      ASSERT_TRUE(source->back());
+      EXPECT_EQ(source->left(), 6U);
+    }
+  }
+}
+
+TEST(GoingBack, NotInAPipe) {
+  PiecesSource pipe("abc");
+  EXPECT_FALSE(pipe.mark());
+  PrefixedSource prefixed("abc", std::make_unique<PiecesSource>("def"));
+  EXPECT_FALSE(prefixed.mark());
+}
+
+TEST(KeptSource, GoesBackFromItsEnd) {
+  KeptSource source(std::make_unique<PiecesSource>("abcdefgh", 3), 8);
+  EXPECT_FALSE(source.back()) << "its end is not known";
+  for (int time = 0; time < 3; ++time) {
+    EXPECT_EQ(*everything(source, 3), "abcdefgh");
+    EXPECT_TRUE(source.back());
+  }
+}
+
+TEST(KeptSource, KeepsNotMoreThanItsLimit) {
+  KeptSource source(std::make_unique<PiecesSource>("abcdefghi", 3), 8);
+  EXPECT_EQ(*everything(source, 3), "abcdefghi");
+  EXPECT_FALSE(source.back());
+  KeptSource failing(std::make_unique<PiecesSource>("abc", 3, true), 8);
+  EXPECT_TRUE(fails_as(everything(failing), Error::Kind::io));
+  EXPECT_FALSE(failing.back());
+}
+
 TEST(Draining, ReadsToTheEndOrTheFailure) {
   PiecesSource source(std::string(300000, 'x'), 1000);
   drain(source);

@@ -128,6 +128,32 @@ TEST(RawMessage, GoesOutAsItIsWithAFinalLineEnd) {
   }
 }
 
+TEST(Message, StartsOver) {
+  for (const std::size_t size : {0U, 5U, 100000U, 3000000U}) {
+    for (const bool raw : {false, true}) {
+      const std::string body = "\r" + std::string(size, 'x');
+      Message message = raw ? Message::raw("A: 1\r\n\r\n", memory(body)) : normalised("A: 1\r\n\r\n", memory(body));
+      message.keep();
+      ASSERT_TRUE(succeeds(message.prime()));
+      const std::string first = *everything(message);
+      message.release();
+      ASSERT_TRUE(message.rewind());
+      ASSERT_TRUE(succeeds(message.prime()));
+      EXPECT_EQ(message.known_size().has_value(), size < 65536);
+      EXPECT_TRUE(message.untouched());
+      EXPECT_EQ(message.expected_size(), body.size());
+      EXPECT_TRUE(*everything(message) == first);
+      EXPECT_EQ(message.size(), first.size());
+    }
+  }
+}
+
+TEST(Message, IsNotKeptUnlessAskedTo) {
+  Message message = normalised("", memory("x"));
+  EXPECT_EQ(*everything(message), "x\r\n");
+  EXPECT_FALSE(message.rewind());
+}
+
 TEST(RawMessage, HasItsHeadInFront) {
   Message message = Message::raw("Received: x\r\n", pieces("A: 1\n\nb", 1));
   EXPECT_EQ(*everything(message), "Received: x\r\nA: 1\n\nb\r\n");

@@ -19,6 +19,20 @@ TEST(ReplyReader, PutsLinesTogether) {
   EXPECT_EQ(reply.text(), "mx.example SIZE 1000 HELP");
 }
 
+TEST(Reply, MayHaveAnEnhancedStatus) {
+  const auto status = [](int code, const std::string& line) {
+    return Reply{.code = code, .lines = {line, "5.1.1 of another line"}}.enhanced_status();
+  };
+  EXPECT_EQ(status(550, "5.1.1 no such user"), "5.1.1");
+  EXPECT_EQ(status(250, "2.0.0"), "2.0.0");
+  EXPECT_EQ(status(452, "4.123.999 x"), "4.123.999");
+  for (const std::string line :
+       {"5.1.1 of another class", "4.1", "4.1.1.1 x", "4..1 x", "4.1.1234 x", "4.1.1x", "", " 4.1.1"}) {
+    EXPECT_EQ(status(450, line), "") << line;
+  }
+  EXPECT_EQ(Reply{.code = 450}.enhanced_status(), "");
+}
+
 TEST(ReplyReader, BeginsAnewAfterEachReply) {
   ReplyReader reader;
   EXPECT_EQ(reader.add("250 one"), State::complete);
