@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "smtp/libcurl.h"
 #include "smtp/socket.h"
 #include "smtp/tls.h"
 
@@ -53,10 +54,6 @@ std::vector<std::string> sasl_names(const std::optional<Login>& login) {
 bool is_bearer(std::string_view mechanism) {
   return mechanism == "xoauth2" || mechanism == "oauthbearer";
 }
-
-struct GlobalInit {
-  GlobalInit() { curl_global_init(CURL_GLOBAL_DEFAULT); }
-};
 
 long version_of(TlsVersion version) {
   switch (version) {
@@ -102,7 +99,7 @@ std::span<const std::string_view> known_mechanisms() {
 }
 
 Result<std::unique_ptr<Session>> Session::make(Endpoint endpoint, View& view) {
-  static const GlobalInit once;
+  if (auto loaded = load_libcurl(); !loaded) return std::move(loaded).error();
   std::unique_ptr<Session> session(new Session(std::move(endpoint), view));
   if (auto ready = session->set_up(); !ready) return std::move(ready).error();
   return session;

@@ -33,6 +33,28 @@ class Surroundings(Case):
         environment = self.environment | {"PATH": f"{self.bin}:{self.environment['PATH']}"}
         return subprocess.run(["/bin/sh", "-c", script], env=environment, cwd=self.folder, capture_output=True, timeout=60, **more)
 
+    def test_libcurl_is_loaded_for_a_connection_only(self):
+        """It takes longer than all the rest: what needs no connection must not pay for it."""
+        server = self.capture()
+        self.configure(server.port)
+        idle = ["sendmail --version", "smtp --nonsense", "sendmail", "smtp -s x", "pillarbox help", "sendmail -bd"]
+        for command in idle:
+            run = self.shell(f"LD_DEBUG=files {command} </dev/null 2>&1")
+            self.assertIn(b"libc.so", run.stdout, command)
+            self.assertNotIn(b"libcurl", run.stdout, command)
+            self.assertNotIn(b"libssl", run.stdout, command)
+        run = self.shell("echo | LD_DEBUG=files sendmail b@x.test 2>&1")
+        self.assertIn(b"libcurl", run.stdout)
+
+    def test_libcurl_is_not_there(self):
+        libraries = self.folder / "lib"
+        libraries.mkdir()
+        (libraries / "libcurl.so.4").write_bytes(b"no library")
+        self.environment["LD_LIBRARY_PATH"] = str(libraries)
+        run = self.shell("echo | smtp 127.0.0.1 a@x.test b@x.test")
+        self.assertEqual(run.returncode, 71, run.stderr)
+        self.assertRegex(run.stderr, rb"smtp: libcurl can't be loaded: .*libcurl.so.4")
+
     def test_closed_descriptors_no_home_no_folder(self):
         server = self.capture()
         self.configure(server.port)

@@ -18,8 +18,8 @@ MAY_INCLUDE = {
 # A library's headers, and the only files that may include them.
 RIM = {
     r"libconfig": r"config/load\.cc",
-    r"curl/": r"smtp/session\.h",
-    r"openssl/": r"smtp/tls\.cc",
+    r"curl/": r"smtp/(session\.h|libcurl\.cc)",
+    r"openssl/": r"smtp/(tls|libcurl)\.cc",
     r"boost/": r"app/options\.cc",
     r"idn2": r"mail/address\.cc",
 }
