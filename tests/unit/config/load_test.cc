@@ -62,15 +62,17 @@ queue = { enabled = false; directory = "/q"; retry = [ "90s", "5m", "2h", "1d" ]
   const Settings& settings = loaded->settings;
   ASSERT_EQ(settings.accounts.size(), 2U);
   const Account& a = settings.accounts[0];
-  EXPECT_EQ(a.host, "mx.example");
-  EXPECT_EQ(a.effective_port(), 2525);
+  ASSERT_EQ(a.hosts.size(), 1U);
+  EXPECT_EQ(a.hosts[0].name, "mx.example");
+  EXPECT_EQ(a.port_of(a.hosts[0]), 2525);
   EXPECT_EQ(a.tls, Tls::opportunistic);
   EXPECT_FALSE(a.tls_verify);
   EXPECT_EQ(a.tls_ca_file, "/ca");
   ASSERT_TRUE(a.auth);
   EXPECT_EQ(a.auth->user, "u");
   EXPECT_EQ(a.auth->mechanism, "login");
-  EXPECT_EQ(a.auth->password_file, "/secret");
+  EXPECT_EQ(a.auth->source, Auth::Source::file);
+  EXPECT_EQ(a.auth->place, "/secret");
   EXPECT_EQ(a.from->text(), "a@example.com");
   EXPECT_EQ(a.from_full_name, "A");
   EXPECT_EQ(a.domain, "d.example");
@@ -96,7 +98,7 @@ TEST_F(Configuration, HasSafeDefaults) {
   const Account& account = loaded->settings.accounts.front();
   EXPECT_EQ(account.tls, Tls::starttls);
   EXPECT_TRUE(account.tls_verify);
-  EXPECT_EQ(account.effective_port(), 587);
+  EXPECT_EQ(account.port_of(account.hosts.front()), 587);
   EXPECT_FALSE(account.auth);
   EXPECT_EQ(account.aliases, "/etc/aliases");
   EXPECT_EQ(account.timeouts.reply, std::chrono::seconds(300));
@@ -110,7 +112,8 @@ TEST_F(Configuration, TakesThePortFromTls) {
   for (const auto& [tls, port] : cases) {
     const auto loaded = load_text("accounts = ( { name = \"a\"; host = \"h\"; tls = \"" + tls + "\"; } );");
     ASSERT_TRUE(succeeds(loaded));
-    EXPECT_EQ(loaded->settings.accounts.front().effective_port(), port) << tls;
+    const Account& account = loaded->settings.accounts.front();
+    EXPECT_EQ(account.port_of(account.hosts.front()), port) << tls;
   }
 }
 
@@ -179,7 +182,6 @@ TEST_F(Configuration, SaysWhatIsAllowed) {
       {"domain = \"a@b\";", "host"},
       {"auth = \"alice\";", "group"},
       {"auth = { password_file = \"/x\"; };", "user"},
-      {"auth = { user = \"u\"; };", "password"},
       {"auth = { user = \"u\"; password_file = \"/x\"; password_env = \"X\"; };", "one of"},
       {"auth = { user = \"u\"; password_file = \"/x\"; mechanism = \"magic\"; };", "plain"},
       {"timeouts = { reply = 0; };", "1 to 86400"},
@@ -279,7 +281,7 @@ TEST_F(Configuration, IncludesFilesRelativeToItsFolder) {
   folder.write("parts/accounts.conf", "accounts = ( { name = \"a\"; host = \"included\"; } );\n");
   const auto loaded = load_text("@include \"parts/accounts.conf\"\nlog = { syslog = false; };\n");
   ASSERT_TRUE(succeeds(loaded));
-  EXPECT_EQ(loaded->settings.accounts.front().host, "included");
+  EXPECT_EQ(loaded->settings.accounts.front().hosts.front().name, "included");
 }
 
 TEST_F(Configuration, NamesAnIncludedFileInItsFaults) {
@@ -336,7 +338,8 @@ TEST_F(ConfigurationPlaces, GiveTheUsersAccountsFirstAndTheUsersSettings) {
   const auto loaded = load(places, system);
   ASSERT_TRUE(succeeds(loaded));
   std::string order;
-  for (const Account& account : loaded->settings.accounts) order += account.name + "=" + account.host + " ";
+  for (const Account& account : loaded->settings.accounts)
+    order += account.name + "=" + account.hosts.front().name + " ";
   EXPECT_EQ(order, "u=u both=u s=s ");
   EXPECT_EQ(loaded->settings.default_account, "s");
   EXPECT_EQ(loaded->settings.log.file, "/u");

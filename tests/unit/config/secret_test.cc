@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <tuple>
+
 #include "support.h"
 
 namespace pillarbox::config {
@@ -57,19 +59,39 @@ TEST(APasswordInTheEnvironment, MustBeThere) {
   EXPECT_EQ(password_from_environment("PW", system)->reveal(), "hunter2");
 }
 
+// A source, and the place that goes with it.
+Auth auth(Auth::Source source, std::string place) {
+  Auth auth;
+  auth.user = "alice";
+  auth.source = source;
+  auth.place = std::move(place);
+  return auth;
+}
+
 TEST(AnAccountsPassword, ComesFromItsOneSource) {
   const Folder folder;
   FakeSystem system;
   system.variables["PW"] = "from the environment";
-  Auth inline_password;
+  system.variables["CREDENTIALS_DIRECTORY"] = folder.path("credentials");
+  system.variables["NETRC"] = folder.write("netrc", "machine mx.test login alice password netrc\n");
+  folder.write("credentials/mail", "from systemd");
+  Auth inline_password = auth(Auth::Source::password, "");
   inline_password.password = base::Secret(std::string("inline"));
-  EXPECT_EQ(password_of(inline_password, system)->reveal(), "inline");
-  Auth file;
-  file.password_file = folder.write("secret", "from a file\n");
-  EXPECT_EQ(password_of(file, system)->reveal(), "from a file");
-  Auth environment;
-  environment.password_env = "PW";
-  EXPECT_EQ(password_of(environment, system)->reveal(), "from the environment");
+  EXPECT_EQ(credentials_of(inline_password, "mx.test", system)->password.reveal(), "inline");
+  using Source = Auth::Source;
+  const std::vector<std::tuple<Source, std::string, std::string>> cases = {
+      {Source::file, folder.write("secret", "from a file\n"), "from a file"},
+      {Source::command, "echo from a command", "from a command"},
+      {Source::token_command, "echo a token", "a token"},
+      {Source::environment, "PW", "from the environment"},
+      {Source::credential, "mail", "from systemd"},
+      {Source::netrc, "", "netrc"}};
+  for (const auto& [source, place, password] : cases) {
+    const auto credentials = credentials_of(auth(source, place), "mx.test", system);
+    ASSERT_TRUE(succeeds(credentials)) << password;
+    EXPECT_EQ(credentials->password.reveal(), password);
+    EXPECT_EQ(credentials->user, "alice");
+  }
 }
 
 }  // namespace
