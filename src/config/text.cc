@@ -24,19 +24,28 @@ Error faulty(const std::string& text, std::string hint = {}) {
 
 // The text with blanks in place of comments and of what strings hold, so that what is left is what libconfig acts on.
 // Line ends and quotes stay where they are.
-std::string bare(const std::string& text) {
+struct Bare {
+  std::string code;
+  unsigned open_comment = 0;  // the line where one begins that never ends: what follows would not be read
+};
+
+Bare bare(const std::string& text) {
   enum class Within { code, string, line_comment, block_comment };
   std::string out = text;
+  unsigned line = 1;
+  unsigned comment = 0;
   Within within = Within::code;
   for (std::size_t i = 0; i < text.size(); ++i) {
     const std::string_view two = std::string_view(text).substr(i, 2);
     const char c = text[i];
     bool blank = true;
+    if (c == '\n') ++line;
     if (within == Within::code) {
       if (c == '#' || two == "//") {
         within = Within::line_comment;
       } else if (two == "/*") {
         within = Within::block_comment;
+        comment = line;
         out[i++] = ' ';
       } else {
         if (c == '"') within = Within::string;
@@ -57,7 +66,7 @@ std::string bare(const std::string& text) {
     }
     if (blank && text[i] != '\n') out[i] = ' ';
   }
-  return out;
+  return {out, within == Within::block_comment ? comment : 0};
 }
 
 constexpr bool is_name(char c) {
@@ -166,7 +175,8 @@ Result<bool> Text::add(const std::string& path, int depth, const From& from) {
 
 // Takes a file in line by line, and other files where a line says so.
 Result<void> Text::splice(const std::string& text, std::size_t file, int depth) {
-  const std::string code = bare(text);
+  const auto [code, open_comment] = bare(text);
+  if (open_comment != 0) return faulty(show({file, open_comment}) + "a comment begins here and never ends");
   Origin here{file, 1};
   for (std::size_t begin = 0; begin < text.size(); ++here.line) {
     const std::size_t end = std::min(text.find('\n', begin), text.size());
@@ -204,7 +214,7 @@ std::string Text::place_of(unsigned line) const {
 }
 
 std::string Text::explain(unsigned line, std::string_view complaint) const {
-  const std::string code = bare(content_);
+  const std::string code = bare(content_).code;
   std::string why = complaint == "duplicate setting name" ? repeated_key(code) : stray_comma(code, line);
   if (why.empty()) why = complaint;
   return place_of(line) + why;

@@ -59,6 +59,49 @@ TEST(APasswordInTheEnvironment, MustBeThere) {
   EXPECT_EQ(password_from_environment("PW", system)->reveal(), "hunter2");
 }
 
+TEST(ACredential, IsAFileInSystemdsFolder) {
+  const Folder folder;
+  FakeSystem system;
+  folder.write("smtp", "hunter2\nmore\n");
+  EXPECT_TRUE(fails_as(password_from_credential("smtp", system), no_permission));
+  system.variables["CREDENTIALS_DIRECTORY"] = folder.path();
+  EXPECT_EQ(password_from_credential("smtp", system)->reveal(), "hunter2");
+  const auto missing = password_from_credential("gone", system);
+  ASSERT_TRUE(fails_as(missing, no_permission));
+  EXPECT_TRUE(contains(missing.error().text, folder.path("gone"))) << missing.error().text;
+}
+
+TEST(TheNetrcFile, IsInTheHomeFolderOrNamed) {
+  const Folder folder;
+  FakeSystem system;
+  EXPECT_TRUE(fails_as(credentials_from_netrc("mx.test", "", system), no_permission));
+  system.variables["HOME"] = folder.path();
+  EXPECT_TRUE(fails_as(credentials_from_netrc("mx.test", "", system), no_permission));
+  folder.write(".netrc", "machine mx.test login alice password home");
+  const auto home = credentials_from_netrc("mx.test", "", system);
+  ASSERT_TRUE(succeeds(home));
+  EXPECT_EQ(home->user + " " + home->password.reveal(), "alice home");
+  system.variables["NETRC"] = folder.write("named", "machine mx.test login bob password named");
+  EXPECT_EQ(credentials_from_netrc("mx.test", "", system)->user, "bob");
+  const auto other = credentials_from_netrc("mx.test", "alice", system);
+  ASSERT_TRUE(fails_as(other, no_permission));
+  EXPECT_TRUE(contains(other.error().text, "mx.test") && contains(other.error().text, "alice"));
+  EXPECT_FALSE(contains(other.error().text, "password named"));
+}
+
+TEST(TheNetrcFile, IsForItsOwnerOnly) {
+  const Folder folder;
+  FakeSystem system;
+  for (const mode_t mode : {0640U, 0604U}) {
+    system.variables["NETRC"] = folder.write("netrc", "machine mx.test login alice password hunter2", mode);
+    const auto open = credentials_from_netrc("mx.test", "", system);
+    ASSERT_TRUE(fails_as(open, no_permission));
+    EXPECT_EQ(open.error().hint, "chmod 600 " + folder.path("netrc"));
+  }
+  system.variables["NETRC"] = folder.path();
+  EXPECT_TRUE(fails_as(credentials_from_netrc("mx.test", "", system), no_permission));
+}
+
 // A source, and the place that goes with it.
 Auth auth(Auth::Source source, std::string place) {
   Auth auth;
@@ -92,6 +135,26 @@ TEST(AnAccountsPassword, ComesFromItsOneSource) {
     EXPECT_EQ(credentials->password.reveal(), password);
     EXPECT_EQ(credentials->user, "alice");
   }
+}
+
+TEST(AnAccountsPassword, IsNotNeededWhereACertificateOrATicketIsTheProof) {
+  const FakeSystem system;
+  for (const char* mechanism : {"external", "gssapi"}) {
+    Auth proof = auth(Auth::Source::none, "");
+    proof.mechanism = mechanism;
+    const auto credentials = credentials_of(proof, "mx.test", system);
+    ASSERT_TRUE(succeeds(credentials));
+    EXPECT_TRUE(credentials->password.empty());
+  }
+}
+
+TEST(APasswordsCommand, IsHeardIfItFails) {
+  const FakeSystem system;
+  const auto failed =
+      credentials_of(auth(Auth::Source::command, "echo no agent >&2; echo hunter2; exit 3"), "h", system);
+  ASSERT_TRUE(fails_as(failed, no_permission));
+  EXPECT_TRUE(contains(failed.error().text, "no agent") && contains(failed.error().text, "3")) << failed.error().text;
+  EXPECT_FALSE(contains(failed.error().text, "hunter2"));
 }
 
 }  // namespace
