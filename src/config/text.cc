@@ -39,7 +39,6 @@ Bare bare(const std::string& text) {
     const std::string_view two = std::string_view(text).substr(i, 2);
     const char c = text[i];
     bool blank = true;
-    if (c == '\n') ++line;
     if (within == Within::code) {
       if (c == '#' || two == "//") {
         within = Within::line_comment;
@@ -64,7 +63,11 @@ Bare bare(const std::string& text) {
       within = Within::code;
       out[i++] = ' ';
     }
-    if (blank && text[i] != '\n') out[i] = ' ';
+    if (text[i] == '\n') {
+      ++line;
+    } else if (blank) {
+      out[i] = ' ';
+    }
   }
   return {out, within == Within::block_comment ? comment : 0};
 }
