@@ -62,7 +62,7 @@ Complaint take_mechanism(const Value& value, std::string& out) {
   out = base::lower(text);
   const auto known = auth_mechanisms();
   if (complaint.empty() && (out == "auto" || std::find(known.begin(), known.end(), out) != known.end())) return {};
-  return (complaint.empty() ? base::quote(text) + " must be one of " : "must be one of ") + allowed;
+  return (complaint.empty() ? shown(text) + " must be one of " : "must be one of ") + allowed;
 }
 
 Complaint take_proxy_key(Reader& reader, const Value& value, Account& out) {

@@ -39,8 +39,7 @@ Result<std::optional<File>> parse(const std::string& path, Owner owner) {
   try {
     config->readString((*text)->content());
   } catch (const libconfig::ParseException& error) {
-    return Error{Error::Kind::config, (*text)->explain(static_cast<unsigned>(error.getLine()), error.getError()),
-                 "strings are in double quotes, groups in { }, lists in ( ), and no comma is before a closing bracket"};
+    return (*text)->explain(static_cast<unsigned>(error.getLine()), error.getError());
   }
   return std::optional(File{owner, **std::move(text), std::move(config)});
 }

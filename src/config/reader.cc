@@ -186,17 +186,16 @@ Complaint Reader::auth(const Value& value, Account& out) {
     const bool declined = source && source->setting.getType() == Setting::TypeBoolean && !source->setting;
     if (source && !declined) ++sources;
   }
-  if (sources > 1) {
-    std::string names;
-    for (const Key<Auth>& key : source_keys()) names += (names.empty() ? "" : ", ") + std::string(key.name);
-    return "must have one source of the password, not several: one of " + names;
-  }
   if (sources == 1) {
     out.auth->source = Auth::Source::none;
     out.auth->place.clear();
     out.auth->password = base::Secret();
   }
-  return group(value, *out.auth, auth_keys());
+  Complaint complaint = group(value, *out.auth, auth_keys());
+  if (sources <= 1 || !complaint.empty()) return complaint;
+  std::string names;
+  for (const Key<Auth>& key : source_keys()) names += (names.empty() ? "" : ", ") + std::string(key.name);
+  return "must have one source of the password, not several: one of " + names;
 }
 
 // What is to be said of an account as a whole.

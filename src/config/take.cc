@@ -71,7 +71,7 @@ Complaint take_list(const Value& value, const Complaint& complaint, Judge judge)
     std::string text;
     const Complaint own = take_string(value.element(i), text);
     if (!own.empty() && value.element(i).setting.getType() == Setting::TypeString) return own;
-    if (!own.empty() || !judge(text)) return complaint + (own.empty() ? "; " + base::quote(text) + " is none" : "");
+    if (!own.empty() || !judge(text)) return complaint + (own.empty() ? "; " + shown(text) + " is none" : "");
   }
   return {};
 }
@@ -110,6 +110,10 @@ bool is_pattern(std::string_view text) {
 }
 
 }  // namespace
+
+std::string shown(std::string_view text) {
+  return "\"" + base::escape(text) + "\"";
+}
 
 Complaint take_string(const Value& value, std::string& out) {
   bool literal = false;

@@ -37,6 +37,9 @@ struct Value {
   [[nodiscard]] bool is_list() const { return setting.isArray() || setting.isList(); }
 };
 
+// A value as a complaint shows it: in quotes, and safe for a terminal.
+std::string shown(std::string_view text);
+
 Complaint take_string(const Value& value, std::string& out);
 Complaint take_flag(const Value& value, bool& out);
 Complaint take_number(const Value& value, int low, int high, int& out);
@@ -80,7 +83,7 @@ Complaint take_choice(const Value& value, std::initializer_list<std::pair<std::s
     }
     allowed += (allowed.empty() ? "\"" : ", \"") + std::string(word) + "\"";
   }
-  return (complaint.empty() ? base::quote(given) + " must be" : "must be") + (" one of " + allowed);
+  return (complaint.empty() ? shown(given) + " must be" : "must be") + (" one of " + allowed);
 }
 
 }  // namespace pillarbox::config

@@ -90,6 +90,27 @@ std::string stray_comma(std::string_view code, unsigned wanted) {
   return {};
 }
 
+// A word in that line that stands where a string should.
+std::string word_without_quotes(std::string_view code, unsigned wanted) {
+  unsigned line = 1;
+  char before = ' ';
+  for (std::size_t i = 0; i < code.size(); ++i) {
+    const char c = code[i];
+    if (c == '\n') ++line;
+    const bool value = before == '=' || before == ':' || before == '[' || before == '(' || before == ',';
+    if (line == wanted && base::is_alpha(c) && value) {
+      const auto* end = std::find_if_not(code.begin() + i, code.end(), is_name);
+      const std::string word(code.begin() + i, end);
+      const bool key = before == ',' && base::trim(std::string_view(end, code.end())).starts_with('=');  // of a group
+      if (!key && !base::iequals(word, "true") && !base::iequals(word, "false")) {
+        return "a string stands in double quotes: \"" + word + "\"";
+      }
+    }
+    if (c != '\n' && c != '\r' && !base::is_blank(c)) before = c;
+  }
+  return {};
+}
+
 // Names the first key that its group has already.
 std::string repeated_key(std::string_view code) {
   std::vector<std::set<std::string>> groups(1);
@@ -216,11 +237,14 @@ std::string Text::place_of(unsigned line) const {
   return show(origin(line));
 }
 
-std::string Text::explain(unsigned line, std::string_view complaint) const {
+Error Text::explain(unsigned line, std::string_view complaint) const {
   const std::string code = bare(content_).code;
   std::string why = complaint == "duplicate setting name" ? repeated_key(code) : stray_comma(code, line);
-  if (why.empty()) why = complaint;
-  return place_of(line) + why;
+  if (why.empty()) why = word_without_quotes(code, line);
+  if (!why.empty()) return faulty(place_of(line) + why);
+  return faulty(
+      place_of(line) + std::string(complaint),
+      "libconfig has strings in double quotes, groups in { }, lists in ( ), and no comma before a closing bracket");
 }
 
 }  // namespace pillarbox::config

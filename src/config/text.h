@@ -39,7 +39,7 @@ class Text {
   [[nodiscard]] std::string place_of(unsigned line) const;
 
   // libconfig's complaint about a line in plain words, with the place in front.
-  [[nodiscard]] std::string explain(unsigned line, std::string_view complaint) const;
+  [[nodiscard]] Error explain(unsigned line, std::string_view complaint) const;
 
  private:
   struct Origin {

@@ -24,6 +24,11 @@ TEST_F(Configuration, SaysOfACommaThatItIsOneTooMany) {
   EXPECT_FALSE(contains(faults("a = 1; /* ,] */ b = ;"), "comma"));
 }
 
+TEST_F(Configuration, SaysOfAWordThatItWantsQuotes) {
+  EXPECT_EQ(faults("log = {\n  facility = mail;\n};"), "pillarbox.conf:2: a string stands in double quotes: \"mail\"");
+  EXPECT_TRUE(contains(faults("queue = { enabled = TRUE; = };"), "syntax error"));
+}
+
 TEST_F(Configuration, NamesTheKeyThatComesTwice) {
   const std::string fault = faults("accounts = ( { name = \"a\";\n host = \"x = y\"; # host = 1\n host = \"z\"; } );");
   EXPECT_TRUE(fault.starts_with("pillarbox.conf:3: ")) << fault;
