@@ -1,6 +1,15 @@
 #include "app/account.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <array>
+#include <cerrno>
+#include <system_error>
+#include <utility>
+
 #include "app/server.h"
+#include "base/unique_fd.h"
 #include "config/secret.h"
 
 namespace pillarbox::app {
@@ -18,6 +27,56 @@ smtp::TlsMode mode_of(config::Tls tls) {
       return smtp::TlsMode::none;
   }
   return smtp::TlsMode::required;
+}
+
+smtp::TlsVersion version_of(config::TlsVersion version) {
+  switch (version) {
+    case config::TlsVersion::v1_0:
+      return smtp::TlsVersion::v1_0;
+    case config::TlsVersion::v1_1:
+      return smtp::TlsVersion::v1_1;
+    case config::TlsVersion::v1_2:
+      return smtp::TlsVersion::v1_2;
+    case config::TlsVersion::v1_3:
+      return smtp::TlsVersion::v1_3;
+  }
+  return smtp::TlsVersion::v1_2;
+}
+
+smtp::Tls tls_of(const config::Account& account) {
+  std::string pins;
+  for (const std::string& pin : account.tls_pins) pins += (pins.empty() ? "" : ";") + pin;
+  return {.mode = mode_of(account.tls),
+          .verify = account.tls_verify,
+          .at_least = version_of(account.tls_min),
+          .ca_file = account.tls_ca_file,
+          .crl_file = account.tls_crl,
+          .name = account.tls_name,
+          .ciphers = account.tls_ciphers,
+          .pins = std::move(pins),
+          .certificate = account.tls_certificate,
+          .key = account.tls_key};
+}
+
+// libcurl would say of a file that it can't read no more than that TLS failed.
+Result<void> check_files(const config::Account& account) {
+  if (account.tls == config::Tls::off) return {};
+  const std::array<std::pair<const char*, const std::string*>, 4> files = {
+      {{"tls_ca_file", &account.tls_ca_file},
+       {"tls_crl", &account.tls_crl},
+       {"tls_certificate", &account.tls_certificate},
+       {"tls_key", &account.tls_key}}};
+  for (const auto& [key, path] : files) {
+    if (path->empty()) continue;
+    const base::UniqueFd fd(::open(path->c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
+    struct stat status {};
+    const int code = !fd || ::fstat(fd.get(), &status) != 0 ? errno : S_ISDIR(status.st_mode) ? EISDIR : 0;
+    if (code != 0) {
+      return Error{Error::Kind::config, "account " + account.name + ", " + key + ": " + *path + ": " +
+                                            std::generic_category().message(code)};
+    }
+  }
+  return {};
 }
 
 }  // namespace
@@ -42,23 +101,44 @@ std::string spool_directory(const std::string& configured, const base::System& s
   return "/var/spool/pillarbox";
 }
 
-Result<smtp::Endpoint> endpoint_of(const config::Account& account, const base::System& system) {
+Result<smtp::Endpoint> way_to(const config::Account& account, std::size_t host, const base::System& system) {
+  const config::Host& server = account.hosts.at(host);
   smtp::Endpoint endpoint{
-      .host = account.host,
-      .port = account.effective_port(),
+      .host = server.name,
+      .port = account.port_of(server),
       .helo = account.helo.empty() ? system.fully_qualified_name() : account.helo,
-      .tls = {.mode = mode_of(account.tls), .verify = account.tls_verify, .ca_file = account.tls_ca_file},
+      .tls = tls_of(account),
+      .source_address = account.source_address,
       .timeouts = {
           .connect = account.timeouts.connect, .reply = account.timeouts.reply, .data = account.timeouts.data}};
   if (const auto helo = parse_helo(endpoint.helo); !helo) {
     return Error{Error::Kind::config, "helo: " + helo.error().text};
   }
-  if (account.auth) {
-    base::forbid_core_dumps();
-    auto password = config::password_of(*account.auth, system);
-    if (!password) return password.error();
-    endpoint.login = smtp::Login{account.auth->user, *std::move(password), account.auth->mechanism};
+  if (!account.proxy.empty()) {
+    auto proxy = parse_proxy(account.proxy);
+    if (!proxy) return Error{Error::Kind::config, "proxy: " + proxy.error().text};
+    endpoint.proxy = *std::move(proxy);
   }
+  if (auto readable = check_files(account); !readable) return std::move(readable).error();
+  return endpoint;
+}
+
+Result<std::optional<smtp::Login>> login_of(const config::Account& account, std::size_t host,
+                                            const base::System& system) {
+  if (!account.auth) return std::optional<smtp::Login>();
+  base::forbid_core_dumps();
+  auto credentials = config::credentials_of(*account.auth, account.hosts.at(host).name, system);
+  if (!credentials) return std::move(credentials).error();
+  return std::optional(
+      smtp::Login{std::move(credentials->user), std::move(credentials->password), account.auth->mechanism});
+}
+
+Result<smtp::Endpoint> endpoint_of(const config::Account& account, const base::System& system) {
+  auto endpoint = way_to(account, 0, system);
+  if (!endpoint) return endpoint;
+  auto login = login_of(account, 0, system);
+  if (!login) return std::move(login).error();
+  endpoint->login = *std::move(login);
   return endpoint;
 }
 

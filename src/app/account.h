@@ -1,6 +1,10 @@
 // Account: from the configuration's account to the endpoint that it means.
 #pragma once
 
+#include <cstddef>
+#include <optional>
+#include <string>
+
 #include "base/result.h"
 #include "base/system.h"
 #include "config/load.h"
@@ -15,8 +19,16 @@ Result<config::Loaded> load_configuration(const std::optional<std::string>& name
 // Where content too large for memory waits while it is read: the queue's directory, which may be configured.
 std::string spool_directory(const std::string& configured, const base::System& system);
 
-// Fetches the password, and makes the process undumpable before. config (78) for a name that can't be used, or
-// no_permission (77) if the password can't be had.
+// Where the account's host of that number is and on what terms it is talked to, without the login. The files that TLS
+// needs are looked at: config (78) naming the key and the path for one that can't be read.
+Result<smtp::Endpoint> way_to(const config::Account& account, std::size_t host, const base::System& system);
+
+// Fetches the password, and makes the process undumpable before; nothing where the account has no login. One fetch does
+// for all hosts, but for netrc's, which are a host's own. no_permission (77) if the password can't be had.
+Result<std::optional<smtp::Login>> login_of(const config::Account& account, std::size_t host,
+                                            const base::System& system);
+
+// Both, for the first host.
 Result<smtp::Endpoint> endpoint_of(const config::Account& account, const base::System& system);
 
 }  // namespace pillarbox::app

@@ -161,7 +161,7 @@ class Submit {
   void log(const Error& error) const {
     Event line("");
     if (settings_.log.json) line.text("timestamp", base::iso8601_utc(clock_.now()));
-    if (account_) line.text("account", account_->name).text("host", account_->host);
+    if (account_) line.text("account", account_->name).text("host", account_->hosts.front().name);
     line.text("errormsg", error.text).text("exitcode", exit_name(exit_code(error.kind))).text("status", "failed");
     write(line, true);
   }
@@ -331,7 +331,7 @@ class Submit {
     const auto& reply = worst ? worst->reply : outcome.accepted;
     Event line("");
     if (settings_.log.json) line.text("timestamp", base::iso8601_utc(clock_.now()));
-    line.text("account", account_->name).text("host", account_->host);
+    line.text("account", account_->name).text("host", account_->hosts.front().name);
     line.text("tls", account_->tls == config::Tls::off ? "off" : "on").text("auth", account_->auth ? "on" : "off");
     if (account_->auth) line.text("user", account_->auth->user);
     const auto& sender = submission.transaction.envelope.sender().address();

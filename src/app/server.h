@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "base/result.h"
+#include "config/place.h"
 #include "smtp/driver.h"
 #include "smtp/endpoint.h"
 
@@ -24,19 +25,14 @@ Result<Server> parse_server(std::string_view text);
 // show the text, which may hold a password.
 Result<smtp::Proxy> parse_proxy(const base::Secret& text);
 
-// A numeric IPv4 or IPv6 address of this host's.
-Result<std::string> parse_source_address(std::string_view text);
-
-// A port from 1 to 65535.
-Result<int> parse_port(std::string_view text);
+using config::parse_helo;
+using config::parse_port;
+using config::parse_source_address;
 
 // "engine", "pipeline" or "auto"; nothing for any other name.
 std::optional<smtp::Driver> parse_driver(std::string_view name);
 
 // NOTIFY's value (RFC 3461 section 4.1) from "never", or from some of success, failure and delay with commas between.
 std::optional<std::string> parse_notify(std::string_view text);
-
-// EHLO's argument: a host name or an address literal (RFC 5321 section 4.1.1.1).
-Result<std::string> parse_helo(std::string_view text);
 
 }  // namespace pillarbox::app

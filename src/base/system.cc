@@ -20,6 +20,7 @@ namespace {
 struct Entry {
   std::string login;
   std::string gecos;
+  std::string home;
 };
 
 std::optional<Entry> password_entry() {
@@ -27,7 +28,7 @@ std::optional<Entry> password_entry() {
   passwd* found = nullptr;
   std::vector<char> buffer(16384);
   if (::getpwuid_r(::getuid(), &record, buffer.data(), buffer.size(), &found) != 0 || !found) return std::nullopt;
-  return Entry{found->pw_name, found->pw_gecos ? found->pw_gecos : ""};
+  return Entry{found->pw_name, found->pw_gecos ? found->pw_gecos : "", found->pw_dir ? found->pw_dir : ""};
 }
 
 // A name with a dot as it is, else the canonical name that the resolver has for it if that has one.
@@ -81,6 +82,13 @@ std::optional<std::string> System::environment(const std::string& name) const {
   const char* value = std::getenv(name.c_str());  // NOLINT(concurrency-mt-unsafe): one thread, nobody sets
   if (!value) return std::nullopt;
   return value;
+}
+
+std::optional<std::string> System::home() const {
+  if (auto home = environment("HOME"); home && home->starts_with('/')) return home;
+  auto entry = password_entry();
+  if (!entry || !entry->home.starts_with('/')) return std::nullopt;
+  return std::move(entry->home);
 }
 
 std::string random_word() {

@@ -1,8 +1,8 @@
-// Reads configuration files into Settings; the only part of the program that knows libconfig.
+// Load: finds the configuration's files and makes Settings of them.
 //
-// Every fault of the files is found in one run, each a line "FILE:LINE: what is wrong and what is allowed"; a syntax
-// error ends the reading of its file. All are config (78). The main file is opened once and what is checked is what was
-// opened: it must belong to us or root and not be writable by others, and with a password in it not readable by others.
+// Every fault of the files is told in one run, each a line "FILE:LINE: what is wrong and what is allowed"; a syntax
+// error, or a key given twice, ends the reading of its file. All are config (78). Only this file, reader and take know
+// libconfig.
 #pragma once
 
 #include <optional>
@@ -28,7 +28,7 @@ struct Loaded {
 };
 
 // The file that is named, else $PILLARBOX_CONFIG, else the system's and the user's: the user's accounts come first and
-// its settings win.
+// its settings win. An account of a file that was named is a user's, unless that is the system's file.
 Result<Loaded> load(const Places& places, const base::System& system);
 
 }  // namespace pillarbox::config

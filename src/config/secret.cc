@@ -3,9 +3,11 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
@@ -13,9 +15,12 @@
 
 #include "base/child.h"
 #include "base/unique_fd.h"
+#include "config/netrc.h"
 
 namespace pillarbox::config {
 namespace {
+
+constexpr off_t largest_netrc = 1 << 20;
 
 Error unreadable(const std::string& source, const std::string& why) {
   return {Error::Kind::no_permission, "the password can't be read from " + source + ": " + why};
@@ -102,11 +107,66 @@ Result<base::Secret> password_from_environment(const std::string& variable, cons
   return secret;
 }
 
-Result<base::Secret> password_of(const Auth& auth, const base::System& system) {
-  if (!auth.password.empty()) return base::Secret(auth.password.reveal());
-  if (!auth.password_file.empty()) return password_from_file(auth.password_file);
-  if (!auth.password_command.empty()) return password_from_command(auth.password_command);
-  return password_from_environment(auth.password_env, system);
+Result<base::Secret> password_from_credential(const std::string& name, const base::System& system) {
+  const auto folder = system.environment("CREDENTIALS_DIRECTORY");
+  if (!folder || folder->empty()) {
+    return unreadable("the credential " + name, "CREDENTIALS_DIRECTORY is not set (systemd does that)");
+  }
+  return password_from_file(*folder + "/" + name);
+}
+
+Result<Credentials> credentials_from_netrc(const std::string& host, const std::string& user,
+                                           const base::System& system) {
+  std::string path = system.environment("NETRC").value_or("");
+  const auto home = system.home();
+  if (path.empty() && !home) return unreadable(".netrc", "there is no home folder");
+  if (path.empty()) path = *home + "/.netrc";
+  const base::UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
+  struct stat status {};
+  if (!fd || ::fstat(fd.get(), &status) != 0) return unreadable(path, std::generic_category().message(errno));
+  if (!S_ISREG(status.st_mode)) return unreadable(path, "it is not a regular file");
+  if (status.st_uid != 0 && status.st_uid != ::geteuid()) return unreadable(path, "it is somebody else's");
+  if (status.st_mode & 077U) {
+    Error open = unreadable(path, "others can read it");
+    open.hint = "chmod 600 " + path;
+    return open;
+  }
+  std::string text(static_cast<std::size_t>(std::min<off_t>(status.st_size, largest_netrc)), '\0');
+  const ssize_t count = ::pread(fd.get(), text.data(), text.size(), 0);
+  text.resize(static_cast<std::size_t>(std::max<ssize_t>(count, 0)));
+  auto entry = find_in_netrc(text, host, user);
+  base::wipe(text);
+  if (!entry) return unreadable(path, "it has no login for " + host + (user.empty() ? "" : " as " + user));
+  return Credentials{std::move(entry->login), std::move(entry->password)};
+}
+
+Result<Credentials> credentials_of(const Auth& auth, const std::string& host, const base::System& system) {
+  const auto with_user = [&](Result<base::Secret> password) -> Result<Credentials> {
+    if (!password) return std::move(password).error();
+    return Credentials{auth.user, *std::move(password)};
+  };
+  switch (auth.source) {
+    case Auth::Source::none:
+      break;
+    case Auth::Source::password:
+      return with_user(base::Secret(auth.password.reveal()));
+    case Auth::Source::file:
+      return with_user(password_from_file(auth.place));
+    case Auth::Source::command:
+    case Auth::Source::token_command:
+      return with_user(password_from_command(auth.place));
+    case Auth::Source::environment:
+      return with_user(password_from_environment(auth.place, system));
+    case Auth::Source::credential:
+      return with_user(password_from_credential(auth.place, system));
+    case Auth::Source::netrc:
+      return credentials_from_netrc(host, auth.user, system);
+  }
+  if (!needs_password(auth.mechanism)) return Credentials{auth.user, base::Secret()};
+  auto asked = password_from_terminal("Password for " + auth.user + " at " + host + ": ");
+  if (asked) return with_user(std::move(asked));
+  return Error{Error::Kind::no_permission, "auth of the account: " + asked.error().text,
+               "password_file, password_command and others say where the password is"};
 }
 
 Result<base::Secret> password_from_terminal(const std::string& prompt) {

@@ -28,6 +28,8 @@ struct Tls {
   bool verify = true;  // certificate and name
   TlsVersion at_least = TlsVersion::v1_2;
   std::string ca_file = {};      // PEM; "": the system's authorities
+  std::string crl_file = {};     // PEM; revoked certificates, of each authority in the chain
+  std::string name = {};         // that the certificate must have; "": the host's
   std::string ciphers = {};      // OpenSSL's cipher string; "": the library's choice
   std::string pins = {};         // "sha256//BASE64;…": public keys of which the server must have one; "": any
   std::string certificate = {};  // PEM; ours

@@ -134,13 +134,7 @@ void Session::drop_connections() noexcept {
 
 Result<void> Session::set_up() {
   if (!multi_ || !easy_) return Error{Error::Kind::temporary, "no memory for libcurl"};
-  std::unique_ptr<char, decltype(&curl_free)> helo(
-      curl_easy_escape(easy_.get(), endpoint_.helo.data(), static_cast<int>(endpoint_.helo.size())), curl_free);
-  const bool v6 = endpoint_.host.find(':') != std::string::npos;
-  const std::string url = std::string(endpoint_.tls.mode == TlsMode::implicit ? "smtps" : "smtp") + "://" +
-                          (v6 ? "[" + endpoint_.host + "]" : endpoint_.host) + ":" + std::to_string(endpoint_.port) +
-                          "/" + (helo ? helo.get() : "");
-  set(CURLOPT_URL, url.c_str());
+  set_up_server();
   set(CURLOPT_PROTOCOLS_STR, "smtp,smtps");
   set(CURLOPT_NETRC, static_cast<long>(CURL_NETRC_IGNORED));
   set_up_way();
@@ -173,6 +167,26 @@ Result<void> Session::set_up() {
                std::string("libcurl can't do what is asked: ") + curl_easy_strerror(trouble_)};
 }
 
+// libcurl looks for the URL's host in the certificate. Where another name must be there, that one stands in the URL,
+// and the connection goes to the host all the same.
+void Session::set_up_server() {
+  const auto in_url = [](const std::string& host) {
+    return host.find(':') == std::string::npos ? host : "[" + host + "]";
+  };
+  const Tls& tls = endpoint_.tls;
+  const std::string port = std::to_string(endpoint_.port);
+  const std::string host = in_url(endpoint_.host);
+  const std::string name = tls.name.empty() || tls.mode == TlsMode::none ? host : in_url(tls.name);
+  const std::unique_ptr<char, decltype(&curl_free)> helo(
+      curl_easy_escape(easy_.get(), endpoint_.helo.data(), static_cast<int>(endpoint_.helo.size())), curl_free);
+  const std::string scheme = tls.mode == TlsMode::implicit ? "smtps" : "smtp";
+  set(CURLOPT_URL, (scheme + "://" + name + ":" + port + "/" + (helo ? helo.get() : "")).c_str());
+  if (name == host) return;
+  detour_.reset(curl_slist_append(nullptr, (name + ":" + port + ":" + host + ":" + port).c_str()));
+  if (!detour_) trouble_ = CURLE_OUT_OF_MEMORY;
+  set(CURLOPT_CONNECT_TO, detour_.get());
+}
+
 // By which way the server is reached.
 void Session::set_up_way() {
   set(CURLOPT_PROXY, endpoint_.proxy ? endpoint_.proxy->url.reveal().c_str() : "");  // "", or ALL_PROXY diverts us
@@ -203,6 +217,7 @@ void Session::set_up_tls() {
     set(CURLOPT_CAINFO, tls.ca_file.c_str());
     set(CURLOPT_CAPATH, static_cast<char*>(nullptr));  // that file and no other authority
   }
+  if (!tls.crl_file.empty()) set(CURLOPT_CRLFILE, tls.crl_file.c_str());
   if (!tls.ciphers.empty()) set(CURLOPT_SSL_CIPHER_LIST, tls.ciphers.c_str());
   if (tls.certificate.empty()) return;
   set(CURLOPT_SSLCERT, tls.certificate.c_str());
@@ -387,6 +402,7 @@ void Session::explain(CURLcode code) {
       return failed(Failure::Cause::protocol);
     case CURLE_URL_MALFORMAT:
     case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_CRL_BADFILE:
     case CURLE_SSL_CIPHER:
     case CURLE_SSL_CERTPROBLEM:
     case CURLE_SSL_ENGINE_NOTFOUND:
@@ -417,6 +433,7 @@ Failure::Cause Session::resolver_trouble() const {
 Error::Kind Session::kind_of_setting(CURLcode code) const {
   switch (code) {
     case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_CRL_BADFILE:
     case CURLE_SSL_CIPHER:
     case CURLE_SSL_CERTPROBLEM:
     case CURLE_URL_MALFORMAT:

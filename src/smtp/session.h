@@ -62,8 +62,13 @@ class Session {
     void operator()(CURLM* multi) const noexcept { curl_multi_cleanup(multi); }
   };
 
+  struct ListDeleter {
+    void operator()(curl_slist* list) const noexcept { curl_slist_free_all(list); }
+  };
+
   Session(Endpoint endpoint, View& view);
   Result<void> set_up();
+  void set_up_server();
   void set_up_tls();
   void set_up_way();
   Result<void> set_up_login();
@@ -110,6 +115,7 @@ class Session {
   Dialogue dialogue_;
   std::unique_ptr<CURLM, MultiDeleter> multi_;
   std::unique_ptr<CURL, EasyDeleter> easy_;
+  std::unique_ptr<curl_slist, ListDeleter> detour_;
   std::string error_text_;  // libcurl writes here (CURL_ERROR_SIZE)
   CURLcode trouble_ = CURLE_OK;
   std::vector<int> sockets_;  // open ones; while connecting there may be two

@@ -142,6 +142,7 @@ class FakeSystem final : public base::System {
     if (found == variables.end()) return std::nullopt;
     return found->second;
   }
+  [[nodiscard]] std::optional<std::string> home() const override { return environment("HOME"); }
 
   std::map<std::string, std::string> variables;
 };

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <tuple>
+
 #include "support.h"
 
 namespace pillarbox::config {
@@ -57,19 +59,102 @@ TEST(APasswordInTheEnvironment, MustBeThere) {
   EXPECT_EQ(password_from_environment("PW", system)->reveal(), "hunter2");
 }
 
+TEST(ACredential, IsAFileInSystemdsFolder) {
+  const Folder folder;
+  FakeSystem system;
+  folder.write("smtp", "hunter2\nmore\n");
+  EXPECT_TRUE(fails_as(password_from_credential("smtp", system), no_permission));
+  system.variables["CREDENTIALS_DIRECTORY"] = folder.path();
+  EXPECT_EQ(password_from_credential("smtp", system)->reveal(), "hunter2");
+  const auto missing = password_from_credential("gone", system);
+  ASSERT_TRUE(fails_as(missing, no_permission));
+  EXPECT_TRUE(contains(missing.error().text, folder.path("gone"))) << missing.error().text;
+}
+
+TEST(TheNetrcFile, IsInTheHomeFolderOrNamed) {
+  const Folder folder;
+  FakeSystem system;
+  EXPECT_TRUE(fails_as(credentials_from_netrc("mx.test", "", system), no_permission));
+  system.variables["HOME"] = folder.path();
+  EXPECT_TRUE(fails_as(credentials_from_netrc("mx.test", "", system), no_permission));
+  folder.write(".netrc", "machine mx.test login alice password home");
+  const auto home = credentials_from_netrc("mx.test", "", system);
+  ASSERT_TRUE(succeeds(home));
+  EXPECT_EQ(home->user + " " + home->password.reveal(), "alice home");
+  system.variables["NETRC"] = folder.write("named", "machine mx.test login bob password named");
+  EXPECT_EQ(credentials_from_netrc("mx.test", "", system)->user, "bob");
+  const auto other = credentials_from_netrc("mx.test", "alice", system);
+  ASSERT_TRUE(fails_as(other, no_permission));
+  EXPECT_TRUE(contains(other.error().text, "mx.test") && contains(other.error().text, "alice"));
+  EXPECT_FALSE(contains(other.error().text, "password named"));
+}
+
+TEST(TheNetrcFile, IsForItsOwnerOnly) {
+  const Folder folder;
+  FakeSystem system;
+  for (const mode_t mode : {0640U, 0604U}) {
+    system.variables["NETRC"] = folder.write("netrc", "machine mx.test login alice password hunter2", mode);
+    const auto open = credentials_from_netrc("mx.test", "", system);
+    ASSERT_TRUE(fails_as(open, no_permission));
+    EXPECT_EQ(open.error().hint, "chmod 600 " + folder.path("netrc"));
+  }
+  system.variables["NETRC"] = folder.path();
+  EXPECT_TRUE(fails_as(credentials_from_netrc("mx.test", "", system), no_permission));
+}
+
+// A source, and the place that goes with it.
+Auth auth(Auth::Source source, std::string place) {
+  Auth auth;
+  auth.user = "alice";
+  auth.source = source;
+  auth.place = std::move(place);
+  return auth;
+}
+
 TEST(AnAccountsPassword, ComesFromItsOneSource) {
   const Folder folder;
   FakeSystem system;
   system.variables["PW"] = "from the environment";
-  Auth inline_password;
+  system.variables["CREDENTIALS_DIRECTORY"] = folder.path("credentials");
+  system.variables["NETRC"] = folder.write("netrc", "machine mx.test login alice password netrc\n");
+  folder.write("credentials/mail", "from systemd");
+  Auth inline_password = auth(Auth::Source::password, "");
   inline_password.password = base::Secret(std::string("inline"));
-  EXPECT_EQ(password_of(inline_password, system)->reveal(), "inline");
-  Auth file;
-  file.password_file = folder.write("secret", "from a file\n");
-  EXPECT_EQ(password_of(file, system)->reveal(), "from a file");
-  Auth environment;
-  environment.password_env = "PW";
-  EXPECT_EQ(password_of(environment, system)->reveal(), "from the environment");
+  EXPECT_EQ(credentials_of(inline_password, "mx.test", system)->password.reveal(), "inline");
+  using Source = Auth::Source;
+  const std::vector<std::tuple<Source, std::string, std::string>> cases = {
+      {Source::file, folder.write("secret", "from a file\n"), "from a file"},
+      {Source::command, "echo from a command", "from a command"},
+      {Source::token_command, "echo a token", "a token"},
+      {Source::environment, "PW", "from the environment"},
+      {Source::credential, "mail", "from systemd"},
+      {Source::netrc, "", "netrc"}};
+  for (const auto& [source, place, password] : cases) {
+    const auto credentials = credentials_of(auth(source, place), "mx.test", system);
+    ASSERT_TRUE(succeeds(credentials)) << password;
+    EXPECT_EQ(credentials->password.reveal(), password);
+    EXPECT_EQ(credentials->user, "alice");
+  }
+}
+
+TEST(AnAccountsPassword, IsNotNeededWhereACertificateOrATicketIsTheProof) {
+  const FakeSystem system;
+  for (const char* mechanism : {"external", "gssapi"}) {
+    Auth proof = auth(Auth::Source::none, "");
+    proof.mechanism = mechanism;
+    const auto credentials = credentials_of(proof, "mx.test", system);
+    ASSERT_TRUE(succeeds(credentials));
+    EXPECT_TRUE(credentials->password.empty());
+  }
+}
+
+TEST(APasswordsCommand, IsHeardIfItFails) {
+  const FakeSystem system;
+  const auto failed =
+      credentials_of(auth(Auth::Source::command, "echo no agent >&2; echo hunter2; exit 3"), "h", system);
+  ASSERT_TRUE(fails_as(failed, no_permission));
+  EXPECT_TRUE(contains(failed.error().text, "no agent") && contains(failed.error().text, "3")) << failed.error().text;
+  EXPECT_FALSE(contains(failed.error().text, "hunter2"));
 }
 
 }  // namespace

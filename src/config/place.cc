@@ -1,0 +1,109 @@
+#include "config/place.h"
+
+#include <arpa/inet.h>
+
+#include <algorithm>
+#include <array>
+
+#include "base/text.h"
+#include "mail/address.h"
+
+namespace pillarbox::config {
+namespace {
+
+Error refused(std::string_view text, const std::string& why) {
+  return {Error::Kind::usage, base::quote(text) + ": " + why};
+}
+
+bool only(std::string_view text, std::string_view marks, bool any_script = false) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), [&](char c) {
+    return base::is_alnum(c) || marks.find(c) != std::string_view::npos || (any_script && !base::is_ascii(c));
+  });
+}
+
+// An address, perhaps with its zone ("fe80::1%eth0").
+bool is_ipv6(const std::string& text) {
+  in6_addr address{};
+  return only(text, ":.%-_") && ::inet_pton(AF_INET6, text.substr(0, text.find('%')).c_str(), &address) == 1;
+}
+
+}  // namespace
+
+Result<int> parse_port(std::string_view text) {
+  const auto port = base::number(text);
+  if (!port || *port < 1 || *port > 65535) return refused(text, "a port is a number from 1 to 65535");
+  return static_cast<int>(*port);
+}
+
+Result<Place> parse_place(std::string_view text) {
+  Place place;
+  std::string_view rest = text;
+  std::string_view port;
+  bool has_port = false;
+  if (rest.starts_with('[')) {
+    const std::size_t end = rest.find(']');
+    const std::string_view after = end == std::string_view::npos ? "" : rest.substr(end + 1);
+    if (end == std::string_view::npos || !(after.empty() || after.starts_with(':'))) {
+      return refused(text, "an address in brackets is written [2001:db8::1] or [2001:db8::1]:25");
+    }
+    place.host = rest.substr(1, end - 1);
+    if (!is_ipv6(place.host)) return refused(text, "there is no IPv6 address in the brackets");
+    has_port = !after.empty();
+    port = has_port ? after.substr(1) : "";
+  } else {
+    const bool bare_v6 = std::count(rest.begin(), rest.end(), ':') > 1;
+    const std::size_t colon = bare_v6 ? std::string_view::npos : rest.find(':');
+    has_port = colon != std::string_view::npos;
+    place.host = rest.substr(0, colon);
+    port = has_port ? rest.substr(colon + 1) : "";
+    if (!only(place.host, bare_v6 ? ":." : ".-_", true)) return refused(text, "there is no host name in it");
+    if (bare_v6 && !is_ipv6(place.host)) return refused(text, "there is no IPv6 address in it");
+    if (place.host.front() == '-') return refused(text, "a host name does not begin with \"-\"");
+  }
+  if (!base::is_ascii(place.host)) {
+    place.host = mail::to_ascii(place.host);
+    if (place.host.empty()) return refused(text, "the host name is no internationalised domain name");
+  }
+  if (has_port) {
+    const auto number = parse_port(port);
+    if (!number) return number.error();
+    place.port = *number;
+  }
+  return place;
+}
+
+Result<ProxyUrl> parse_proxy_url(const base::Secret& text) {
+  constexpr std::array<std::string_view, 5> schemes = {"socks4", "socks4a", "socks5", "socks5h", "http"};
+  const std::string_view url = text.reveal();
+  const Error unknown{Error::Kind::usage,
+                      "a proxy is written SCHEME://HOST:PORT, SCHEME being socks4, socks4a, socks5, socks5h or http"};
+  const std::size_t slashes = url.find("://");
+  if (slashes == std::string_view::npos) return unknown;
+  const std::string scheme = base::lower(url.substr(0, slashes));
+  if (std::find(schemes.begin(), schemes.end(), scheme) == schemes.end()) return unknown;
+  const std::string_view rest = url.substr(slashes + 3);
+  const std::size_t at = rest.rfind('@');
+  std::string_view place = at == std::string_view::npos ? rest : rest.substr(at + 1);
+  if (place.ends_with('/')) place.remove_suffix(1);
+  if (std::any_of(url.begin(), url.end(), [](char c) { return base::is_control(c) || c == ' '; })) return unknown;
+  if (!parse_place(place)) return unknown;  // whose text might be a password for want of an @
+  const bool has_password = at != std::string_view::npos && rest.substr(0, at).find(':') != std::string_view::npos;
+  return ProxyUrl{scheme + "://" + std::string(place), has_password};
+}
+
+Result<std::string> parse_source_address(std::string_view text) {
+  const std::string address(text);
+  in_addr v4{};
+  if (::inet_pton(AF_INET, address.c_str(), &v4) == 1 || is_ipv6(address)) return address;
+  return refused(text, "a source address is an IPv4 or IPv6 address of this host");
+}
+
+Result<std::string> parse_helo(std::string_view text) {
+  const bool literal = text.starts_with('[') && text.ends_with(']') && only(text.substr(1, text.size() - 2), ".:");
+  if (text.size() > 255 || !(literal || only(text, ".-_"))) {
+    return refused(text, "a HELO name is a host name or an address in brackets");
+  }
+  return std::string(text);
+}
+
+}  // namespace pillarbox::config

@@ -1,0 +1,41 @@
+// Place: what settings and command lines name on a network: hosts, ports, proxies, addresses of ours, HELO names.
+//
+// What is returned can stand in a URL or a command as it is. All errors are usage (64), and show neither control
+// characters nor a proxy's password; a configuration's reader puts its own file and line before their text.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "base/secret.h"
+
+namespace pillarbox::config {
+
+struct Place {
+  std::string host;  // IPv6 without brackets, an internationalised name as A-labels
+  std::optional<int> port;
+};
+
+// "host", "host:port", "[v6]:port", "v6".
+Result<Place> parse_place(std::string_view text);
+
+struct ProxyUrl {
+  std::string name;  // without user and password
+  bool has_password = false;
+};
+
+// "SCHEME://[USER:PASSWORD@]HOST[:PORT]" with the scheme socks4, socks4a, socks5, socks5h or http.
+Result<ProxyUrl> parse_proxy_url(const base::Secret& text);
+
+// A numeric IPv4 or IPv6 address of this host's.
+Result<std::string> parse_source_address(std::string_view text);
+
+// A port from 1 to 65535.
+Result<int> parse_port(std::string_view text);
+
+// EHLO's argument: a host name or an address literal (RFC 5321 section 4.1.1.1).
+Result<std::string> parse_helo(std::string_view text);
+
+}  // namespace pillarbox::config

@@ -1,0 +1,243 @@
+#!/usr/bin/env python3
+"""What an account says of the way to its server and of the login, as the server sees it, by both drivers."""
+import functools
+import ssl
+import sys
+import unittest
+from pathlib import Path
+
+sys.dont_write_bytecode = True
+from lenient_proxy import Proxy
+from lenient_server import Server
+from support import SecureCase
+import certificates
+
+MESSAGE = b"Subject: s\n\nhi\n"
+SECRET = "canary-of-the-account"
+
+
+def by_both(test):
+    """The test once with each driver."""
+    @functools.wraps(test)
+    def run(self):
+        for driver in ("engine", "pipeline"):
+            with self.subTest(driver=driver):
+                test(self, driver)
+    return run
+
+
+class Account(SecureCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        config = ("-config", cls.place / "authority", "-cert", cls.place / "ca.pem", "-keyfile", cls.place / "ca.key")
+        certificates.openssl("ca", "-gencrl", "-crldays", 1000, *config, "-out", cls.place / "nobody.crl")
+        certificates.openssl("ca", "-revoke", cls.place / "good.pem", *config)
+        certificates.openssl("ca", "-gencrl", "-crldays", 1000, *config, "-out", cls.place / "good.crl")
+
+    def serve(self, script=None, certificate="good", implicit=False, **more):
+        server = Server(script, certificate=self.place / certificate if certificate else None, implicit=implicit, **more)
+        self.addCleanup(server.stop)
+        return server
+
+    def configuration(self, server, settings, *, host="localhost", tls="starttls"):
+        path = self.folder / "pillarbox.conf"
+        path.write_text(f"""accounts = ( {{ name = "t"; host = "{host}"; port = {server.port}; tls = "{tls}";
+            tls_ca_file = "{self.place}/ca.pem"; from = "alice@example.org"; {settings} }} );
+            log = {{ syslog = false; }}; queue = {{ directory = "{self.folder}/queue"; }};""")
+        path.chmod(0o600)
+        return path
+
+    def send(self, server, settings="", code=0, driver="auto", said=b".", **more):
+        """One message. The server's connections, if it came there, or what was said of the failure."""
+        path = self.configuration(server, settings, **more)
+        run = self.run_as("sendmail", "-C", path, "--no-queue", "--driver", driver, "bob@x.test", stdin=MESSAGE, start_new_session=True)
+        self.assertEqual(run.returncode, code, run.stderr)
+        self.assertNotIn(SECRET.encode(), run.stdout + run.stderr)
+        connections = server.take()
+        if code == 0:
+            self.assertEqual(run.stderr, b"")
+            (connection,) = connections
+            self.assertEqual([body.answer for body in connection.bodies], [250])
+            return connection
+        self.assertRegex(run.stderr, said)
+        for connection in connections:
+            self.assertEqual(connection.bodies, [])
+        return connections
+
+    # --- TLS
+
+    @by_both
+    def test_tls_min(self, driver):
+        server = self.serve(offers=[b"STARTTLS"])
+        server.context.maximum_version = ssl.TLSVersion.TLSv1_2
+        self.send(server, 'tls_min = "1.2";', driver=driver)
+        self.send(server, driver=driver)
+        self.send(server, 'tls_min = "1.3";', 69, driver=driver)
+
+    @by_both
+    def test_tls_name(self, driver):
+        """The certificate must have it, the server is told it, and the connection goes to the host."""
+        for implicit in (False, True):
+            for host in ("localhost", "127.0.0.1"):
+                server = self.serve(certificate="wrong-name", implicit=implicit, offers=[] if implicit else [b"STARTTLS"])
+                wanted = []
+                server.context.sni_callback = lambda socket, name, context, wanted=wanted: wanted.append(name)
+                way = {"driver": driver, "host": host, "tls": "implicit" if implicit else "starttls"}
+                self.send(server, 'tls_name = "elsewhere.test";', **way)
+                self.assertEqual(wanted, ["elsewhere.test"])
+                self.send(server, "", 69, said=b"certificate", **way)
+                self.send(server, 'tls_name = "another.test";', 69, said=b"certificate", **way)
+        server = self.serve(offers=[b"STARTTLS"])
+        self.send(server, 'tls_name = "elsewhere.test";', 69, said=b"certificate")
+
+    @by_both
+    def test_tls_name_by_way_of_a_proxy(self, driver):
+        for host in ("mx.invalid", "2001:db8::25"):
+            server = self.serve(certificate="wrong-name", offers=[b"STARTTLS"])
+            proxy = Proxy(server.address)
+            self.addCleanup(proxy.stop)
+            settings = f'tls_name = "elsewhere.test"; proxy = "{proxy.url("http")}";'
+            self.send(server, settings, driver=driver, host=host)
+            self.assertEqual([asked[:3] for asked in proxy.asked], [("http", host, server.port)])
+
+    def test_tls_name_without_tls_is_nothing(self):
+        server = self.serve(certificate=None)
+        self.send(server, 'tls_name = "elsewhere.test";', tls="off")
+
+    @by_both
+    def test_tls_crl(self, driver):
+        server = self.serve(offers=[b"STARTTLS"])
+        self.send(server, f'tls_crl = "{self.place}/nobody.crl";', driver=driver)
+        self.send(server, f'tls_crl = "{self.place}/good.crl";', 69, said=b"revoked", driver=driver)
+        nonsense = self.folder / "nonsense.crl"
+        nonsense.write_text("nothing")
+        self.send(server, f'tls_crl = "{nonsense}";', 78, driver=driver)
+
+    @by_both
+    def test_tls_pin(self, driver):
+        pin = (self.place / "pin").read_text()
+        wrong = "sha256//" + "A" * 43 + "="
+        server = self.serve(offers=[b"STARTTLS"])
+        self.send(server, f'tls_pin = [ "{wrong}", "{pin}" ];', driver=driver)
+        self.send(server, f'tls_pin = [ "{wrong}" ];', 69, driver=driver)
+        self.send(server, f'tls_verify = false; tls_pin = [ "{wrong}" ];', 69, driver=driver, said=b"tls_verify")
+
+    def test_tls_ciphers(self):
+        server = self.serve(offers=[b"STARTTLS"])
+        server.context.maximum_version = ssl.TLSVersion.TLSv1_2
+        server.context.set_ciphers("ECDHE-ECDSA-AES128-GCM-SHA256")
+        self.send(server, 'tls_ciphers = "ECDHE-ECDSA-AES128-GCM-SHA256";')
+        self.send(server, 'tls_ciphers = "ECDHE-ECDSA-AES256-GCM-SHA384";', 69)
+        self.send(server, 'tls_ciphers = "no such cipher";', 78)
+
+    @by_both
+    def test_tls_certificate(self, driver):
+        """The server asks for one; with it no password and no user are needed."""
+        def script(connection, moment):
+            if moment == "AUTH":
+                connection.say(b"235 in")
+            return moment == "AUTH"
+
+        server = self.serve(script, offers=[b"STARTTLS", b"AUTH EXTERNAL"])
+        server.context.load_verify_locations(self.place / "ca.pem")
+        server.context.verify_mode = ssl.CERT_REQUIRED
+        ours = f'tls_certificate = "{self.place}/good.pem"; tls_key = "{self.place}/good.key";'
+        self.send(server, ours, driver=driver)
+        connection = self.send(server, ours + 'auth = { mechanism = "external"; };', driver=driver)
+        self.assertIn(b"AUTH EXTERNAL =\r\n", connection.secure_lines)
+
+    def test_files_of_tls_that_are_not_there(self):
+        """They are missed before anybody is connected to."""
+        server = self.serve(offers=[b"STARTTLS"])
+        for key in ("tls_ca_file", "tls_crl", "tls_certificate", "tls_key"):
+            path = self.folder / f"{key}.pem"
+            more = f' tls_certificate = "{self.place}/good.pem";' if key == "tls_key" else ""
+            path_of_it = f"{key}: {path}: No such file".encode()
+            if key == "tls_ca_file":
+                connections = self.send_inherited(server, f'{key} = "{path}";', path_of_it)
+            else:
+                connections = self.send(server, f'{key} = "{path}";{more}', 78, said=path_of_it)
+            self.assertEqual(connections, [])
+
+    def send_inherited(self, server, settings, said):
+        """By an account that is as `t`, but for these settings."""
+        path = self.configuration(server, "")
+        path.write_text(path.read_text().replace("} );", f'}}, {{ name = "heir"; inherit = "t"; {settings} }} );', 1))
+        run = self.run_as("sendmail", "-C", path, "--account", "heir", "--no-queue", "bob@x.test", stdin=MESSAGE)
+        self.assertEqual(run.returncode, 78, run.stderr)
+        self.assertRegex(run.stderr, said)
+        return server.take()
+
+    # --- the way
+
+    @by_both
+    def test_proxy(self, driver):
+        server = self.serve(certificate=None)
+        proxy = Proxy(server.address, login=("alice", SECRET))
+        self.addCleanup(proxy.stop)
+        self.send(server, f'proxy = "{proxy.url("socks5h", "alice:${PROXY}")}";'.replace("${PROXY}", SECRET), host="mx.invalid", tls="off",
+                  driver=driver)
+        self.assertEqual(proxy.asked, [("socks5h"[:-1], "mx.invalid", server.port, "alice", SECRET)])
+
+    @by_both
+    def test_source_address(self, driver):
+        seen = []
+
+        def script(connection, moment):
+            if moment == "connect":
+                seen.append(connection.sock.getpeername()[0])
+            return False
+
+        server = self.serve(script, certificate=None)
+        self.send(server, 'source_address = "127.0.0.7";', tls="off", host="127.0.0.1", driver=driver)
+        self.assertEqual(seen.pop(), "127.0.0.7")
+
+    @by_both
+    def test_helo(self, driver):
+        server = self.serve(certificate=None)
+        connection = self.send(server, 'helo = "[192.0.2.1]";', tls="off", driver=driver)
+        self.assertEqual(connection.lines[0], b"EHLO [192.0.2.1]\r\n")
+
+    # --- the password
+
+    def login(self, settings, code=0, said=b".", offers=b"AUTH PLAIN", script=None):
+        server = self.serve(script, certificate=None, offers=[offers])
+        return self.send(server, f"auth = {{ {settings} }};", code, said=said, host="127.0.0.1", tls="off")
+
+    def test_netrc_names_the_user(self):
+        netrc = self.folder / "home/.netrc"
+        netrc.write_text(f"# ours\nmachine other.test login bob password no\nmachine 127.0.0.1 login alice password \"{SECRET}\"\n")
+        netrc.chmod(0o600)
+        self.assertEqual(self.login("netrc = true;").login, (b"alice", SECRET.encode()))
+        self.assertEqual(self.login('netrc = true; user = "bob";', 77, b"127.0.0.1 as bob"), [])
+        netrc.chmod(0o644)
+        self.assertEqual(self.login("netrc = true;", 77, b"chmod 600"), [])
+
+    def test_a_token(self):
+        def script(connection, moment):
+            if moment == "AUTH":
+                connection.say(b"235 in")
+            return moment == "AUTH"
+
+        connection = self.login(f'user = "alice"; mechanism = "xoauth2"; token_command = "echo {SECRET}";', offers=b"AUTH XOAUTH2", script=script)
+        self.assertEqual([line[:13] for line in connection.lines if line.startswith(b"AUTH")], [b"AUTH XOAUTH2 "])
+
+    def test_a_command_that_fails_is_heard(self):
+        command = f"printf 'no \\\\033[1m agent\\\\n' >&2; echo {SECRET}; exit 3"
+        connections = self.login(f'user = "alice"; password_command = "{command}";', 77, rb"status 3: no \\x1b\[1m agent")
+        self.assertEqual(connections, [])
+
+    def test_a_command_has_no_terminal(self):
+        self.login(f'user = "alice"; password_command = "( : < /dev/tty ) 2> /dev/null && echo no; cat; echo {SECRET}";')
+
+    def test_nobody_to_ask(self):
+        self.assertEqual(self.login('user = "alice";', 77, b"no terminal"), [])
+
+    def test_a_password_file_that_is_not_there(self):
+        path = Path(self.folder, "nowhere")
+        self.assertEqual(self.login(f'user = "alice"; password_file = "{path}";', 77, str(path).encode()), [])
+
+
+if __name__ == "__main__":
+    unittest.main()
