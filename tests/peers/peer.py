@@ -79,6 +79,15 @@ class Server:
         raise NotImplementedError
 
 
+def become_root() -> None:
+    """Chroots, mailboxes' owners and the servers themselves need root."""
+    if os.geteuid() == 0:
+        return
+    if not shutil.which("sudo") or subprocess.run(["sudo", "-n", "true"], capture_output=True, check=False).returncode:
+        sys.exit("only root can chroot mail servers: run this as root, or allow sudo without a password")
+    os.execvp("sudo", ["sudo", "-n", sys.executable, *sys.argv])
+
+
 def tool(*command: str | pathlib.Path, text: str = "") -> str:
     """Runs a short command with `text` on its standard input; its standard output."""
     done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=TOOL_SECONDS, check=False)
@@ -139,7 +148,7 @@ def cached_chroot(server: Server, work: pathlib.Path) -> pathlib.Path:
         return root
 
 
-def _copy_chroot(pristine: pathlib.Path, root: pathlib.Path) -> None:
+def copy_chroot(pristine: pathlib.Path, root: pathlib.Path) -> None:
     """Links what a server only reads, which is nearly all, and copies the rest."""
     root.mkdir()
     for entry in pristine.iterdir():
@@ -147,7 +156,7 @@ def _copy_chroot(pristine: pathlib.Path, root: pathlib.Path) -> None:
         tool("cp", options, entry, root)
 
 
-def _write_accounts(root: pathlib.Path, server: Server) -> None:
+def write_accounts(root: pathlib.Path, server: Server) -> None:
     """A passwd and group of the chroot's own, and what else libc looks up by name."""
     users = [("root", 0), ("nobody", 65534), *server.accounts.items()]
     passwd = [f"{name}:x:{uid}:{uid}::/:/bin/false\n" for name, uid in users]
@@ -322,10 +331,10 @@ def running(server: Server, work: pathlib.Path) -> Iterator[Instance]:
     folder.mkdir(mode=0o755)
     instance = Instance(server, folder)
     try:
-        _copy_chroot(pristine, instance.root)
+        copy_chroot(pristine, instance.root)
         make_certificates(folder / "certificates")
         shutil.copytree(folder / "certificates", instance.root / "certificates")
-        _write_accounts(instance.root, server)
+        write_accounts(instance.root, server)
         instance.start()
         yield instance
     finally:

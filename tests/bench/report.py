@@ -1,0 +1,252 @@
+"""What came out: tables for the terminal and for results.md, and the plot of results.svg."""
+
+import argparse
+import dataclasses
+import datetime
+import math
+import os
+import pathlib
+import platform
+import statistics
+import subprocess
+from collections.abc import Callable, Sequence
+from xml.sax.saxutils import escape
+
+import bench
+from experiments import Experiment, Results, Target, wall
+
+METHOD = """\
+Every client does the same work on the same server, one after the other, once a round; each round begins with another of
+them. Before that each does it once at a small size, and what arrived is compared with what was sent. What Exim and
+Postfix store is compared in the measured rounds as well; smtp-sink throws it away there. Wall time is from before the
+fork to after the wait, CPU is user and system time, both of the client alone; the peak is that of its resident set. A
+figure is the median of the rounds, with the quartiles behind it. A ratio is the median of each round's ratio, so that
+what slows a whole round down cancels out. Servers and clients are Debian's packages, on loopback; 40 ms are a proxy's,
+which delays each direction by half of it and charges the TCP handshake. No client verifies certificates, but esmtp,
+which has no way not to.
+"""
+
+
+@dataclasses.dataclass(frozen=True)
+class Spread:
+    low: float
+    middle: float
+    high: float
+
+    @classmethod
+    def of(cls, figures: Sequence[float]) -> "Spread":
+        if len(figures) == 1:
+            return cls(figures[0], figures[0], figures[0])
+        return cls(*statistics.quantiles(figures, n=4, method="inclusive"))
+
+    def text(self, show: Callable[[float], str]) -> str:
+        low, middle, high = show(self.low), show(self.middle), show(self.high)
+        return middle if low == high else f"{middle} ({low}–{high})"
+
+
+def number(value: float) -> str:
+    """Three digits that count."""
+    if value == 0:
+        return "0"
+    if abs(value) >= 1000:
+        return f"{value:,.0f}"
+    digits = max(0, 2 - math.floor(math.log10(abs(value))))
+    return f"{value:.{digits}f}"
+
+
+def seconds(value: float) -> str:
+    return f"{number(value)} s" if value >= 1 else f"{number(value * 1000)} ms"
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    label: str
+    wall: Spread
+    cpu: Spread
+    peak: float
+    rate: str
+    over: Spread | None  # its time by the reference's
+
+    def cells(self) -> list[str]:
+        over = self.over.text(number) if self.over else "–"
+        return [self.label, self.wall.text(seconds), self.cpu.text(seconds), number(self.peak), self.rate, over]
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    text: str
+    wanted: str
+    measured: str
+    met: str
+
+    def cells(self) -> list[str]:
+        return [self.text, self.wanted, self.measured, self.met]
+
+
+def rows(experiment: Experiment, results: Results) -> list[Row]:
+    reference = results.get(experiment.reference)
+    runs = {run.name: run for group in experiment.groups for run in group.runs}
+    made = []
+    for label, samples in results.items():
+        times = [experiment.per * wall(each) for each in samples]
+        rate = ""
+        if experiment.rate and not runs[label].idle:
+            rate = f"{number(experiment.rate[1] / statistics.median(wall(each) for each in samples))} {experiment.rate[0]}"
+        made.append(
+            Row(
+                label + (f" (did {samples[0].count}, scaled)" if 1 < samples[0].count < experiment.per else ""),
+                Spread.of(times),
+                Spread.of([experiment.per * each.cpu / each.count for each in samples]),
+                statistics.median(each.peak for each in samples),
+                rate,
+                Spread.of([wall(a) / wall(b) for a, b in zip(samples, reference)]) if reference else None,
+            )
+        )
+    return made
+
+
+def verdict(target: Target, results: Results) -> Verdict:
+    if absent := [name for name in target.needs if name not in results]:
+        return Verdict(target.text, target.wanted(), f"not measured: no {', '.join(absent)}", "–")
+    spread = Spread.of(target.figures(results))
+    met = "–" if target.bound is None else ("met" if target.met(results) else "NOT MET")
+    return Verdict(target.text, target.wanted(), f"{spread.text(number)} {target.unit}", met)
+
+
+def table(head: list[str], lines: list[list[str]]) -> str:
+    """In Markdown, and aligned, so that it can be read as it is."""
+    widths = [max(len(line[column]) for line in [head, *lines]) for column in range(len(head))]
+    laid_out = [head, ["-" * width for width in widths], *lines]
+    return "\n".join(
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths)) + " |" for line in laid_out
+    )
+
+
+class Page:
+    def __init__(self, desk: bench.Bench, arguments: argparse.Namespace):
+        self.desk, self.arguments = desk, arguments
+        self.sections: list[str] = []
+        self.charts: list[tuple[Experiment, list[Row]]] = []
+
+    def head(self) -> str:
+        def first_line(*command: str) -> str:
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            return (done.stdout.splitlines() or ["?"])[0]
+
+        ours = first_line(str(self.desk.links / "smtp"), "--version")
+        versions = [f"{name} {version}" for name, version in self.desk.versions.items()]
+        versions.append(f"Python {platform.python_version()}")
+        lines = [f"{ours}, beside {', '.join(versions)}."]
+        model = next(
+            (line.partition(":")[2].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")),
+            platform.machine(),
+        )
+        load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
+        lines.append(
+            f"{model}, {os.cpu_count()} cores, Linux {platform.release()}; load average at the beginning {load}; "
+            f"{datetime.date.today():%d %B %Y}; {self.arguments.rounds} rounds."
+        )
+        for name, reason in self.desk.missing.items():
+            lines.append(f"MISSING: {name}: {reason}")
+        return "\n".join(lines) + "\n"
+
+    def add(self, experiment: Experiment, results: Results, failed: dict[str, str]) -> str:
+        """The experiment's section, which the page keeps, too."""
+        if self.arguments.quick:
+            lines = [f"ok    {experiment.name} {label}" for label in results]
+        else:
+            made = rows(experiment, results)
+            self.charts.append((experiment, made))
+            over = f"time ÷ {experiment.reference}" if experiment.reference in results else "ratio"
+            per = f" for {experiment.per:,}" if experiment.per > 1 else ""
+            lines = [f"## {experiment.name}: {experiment.title}", ""]
+            lines.append(
+                table(
+                    ["client", f"wall{per}", f"CPU{per}", "peak MiB", "rate", over], [row.cells() for row in made]
+                )
+            )
+            verdicts = [verdict(target, results).cells() for target in experiment.targets]
+            lines += ["", table(["figure", "target", "measured", ""], verdicts), ""]
+        wanted = [run.client for group in experiment.groups for run in group.runs]
+        for name in dict.fromkeys(each for each in wanted if each in self.desk.missing):
+            lines.append(f"missing: {name}: {self.desk.missing[name]}")
+        lines += [f"FAIL  {experiment.name} {name}: {reason}" for name, reason in failed.items()]
+        section = "\n".join(lines)
+        self.sections.append(section)
+        return section
+
+    def write(self, folder: pathlib.Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        text = [
+            "# Pillarbox beside other clients\n",
+            "Written by `tests/bench/run`; [README.md](README.md) says what each experiment is. A machine that others "
+            "use at the\nsame time is noisy: read ratios, and CPU.\n",
+            METHOD,
+            self.head(),
+            "![times by Pillarbox's, on a logarithmic axis](results.svg)\n",
+            *self.sections,
+        ]
+        (folder / "results.md").write_text("\n".join(text).rstrip() + "\n", encoding="utf-8")
+        (folder / "results.svg").write_text(plot(self.charts), encoding="utf-8")
+
+
+# ------------------------------------------------------------------- the plot
+
+LEFT, WIDTH, LINE, GAP, TOP = 330, 560, 18, 44, 60
+
+
+def plot(charts: list[tuple[Experiment, list[Row]]]) -> str:
+    """A bar a client from 1, Pillarbox's time, to its ratio, with the quartiles as a line; right is slower."""
+    spreads = [row.over for _, made in charts for row in made if row.over]
+    lowest = math.floor(math.log10(min([0.5, *(spread.low for spread in spreads)])))
+    highest = math.ceil(math.log10(max([2, *(spread.high for spread in spreads)])))
+
+    def x(value: float) -> float:
+        return LEFT + WIDTH * (math.log10(value) - lowest) / (highest - lowest)
+
+    body = []
+    y = TOP
+    for experiment, made in charts:
+        shown = [row for row in made if row.over]
+        if not shown:
+            continue
+        body.append(f'<text x="10" y="{y + 12}" class="title">{escape(f"{experiment.name}  {experiment.title}")}</text>')
+        y += 24
+        for row in sorted(shown, key=lambda each: each.over.middle):
+            label = row.label.split(" (did")[0]
+            ours = label == experiment.reference
+            begin, end = sorted((x(1), x(row.over.middle)))
+            kind = "ours" if ours else "faster" if row.over.middle < 1 else "slower"
+            body.append(f'<text x="{LEFT - 8}" y="{y + 12}" class="label">{escape(label)}</text>')
+            body.append(
+                f'<rect x="{begin:.1f}" y="{y + 2}" width="{max(2.0, end - begin):.1f}" height="{LINE - 5}" class="{kind}"/>'
+            )
+            low, high = x(row.over.low), x(row.over.high)
+            middle = y + 2 + (LINE - 5) / 2
+            body.append(f'<path d="M{low:.1f} {middle}H{high:.1f}" class="spread"/>')
+            body.append(f'<text x="{max(end, high) + 6:.1f}" y="{y + 12}">{number(row.over.middle)}</text>')
+            y += LINE
+        y += GAP - LINE
+    height = y + 10
+    axis = []
+    for power in range(lowest, highest + 1):
+        at = x(10**power)
+        axis.append(f'<path d="M{at:.1f} {TOP - 14}V{height - 10}" class="{"one" if power == 0 else "grid"}"/>')
+        axis.append(f'<text x="{at:.1f}" y="{TOP - 20}" class="tick">{10.0**power:g}</text>')
+    style = (
+        "text{font:12px sans-serif;fill:#222}.title{font-weight:bold;font-size:13px}.label{text-anchor:end}"
+        ".tick{text-anchor:middle;fill:#666}.grid{stroke:#ddd}.one{stroke:#888}.spread{stroke:#222;stroke-width:1.5}"
+        ".ours{fill:#c8102e}.slower{fill:#8fa8c8}.faster{fill:#e0b050}"
+    )
+    return "\n".join(
+        [
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {LEFT + WIDTH + 90} {height}" role="img">',
+            "<title>Each client's wall time divided by Pillarbox's</title>",
+            f"<style>{style}</style>",
+            '<rect width="100%" height="100%" fill="#fff"/>',
+            f'<text x="10" y="20" class="title">Wall time ÷ Pillarbox’s: 1 is as fast, 10 ten times as slow</text>',
+            *axis,
+            *body,
+            "</svg>\n",
+        ]
+    )
