@@ -169,6 +169,24 @@ void write_account(const ImportedAccount& account, const std::string& path, std:
   out += "  }";
 }
 
+bool has_server(const ImportedAccount& account) {
+  return account.settings.contains("host") || account.settings.contains("hosts");
+}
+
+// Accounts without a server are none; what was to be said of them is said of the whole.
+void drop_accounts_without_server(Imported& imported) {
+  for (const ImportedAccount& account : imported.accounts) {
+    if (has_server(account)) continue;
+    imported.notes.insert(imported.notes.end(), account.notes.begin(), account.notes.end());
+    note(imported, "the account " + base::quote(account.name) + " has no server and is left out");
+    if (const auto preferred = imported.settings.find("default_account");
+        preferred != imported.settings.end() && preferred->second == Value(account.name)) {
+      imported.settings.erase(preferred);
+    }
+  }
+  std::erase_if(imported.accounts, [](const ImportedAccount& account) { return !has_server(account); });
+}
+
 }  // namespace
 
 bool Imported::has_password() const {
@@ -186,6 +204,7 @@ Result<Imported> import_configuration(std::string_view text, const std::string& 
   out.path = path;
   out.program = format->program;
   format->read(text, read_file, out);
+  drop_accounts_without_server(out);
   return out;
 }
 

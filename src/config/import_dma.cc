@@ -53,11 +53,7 @@ class Reader {
     queue(draft);
     if (usable) draft.finish_tls(program, false);
     draft.finish(program);
-    if (account.settings.contains("host")) {
-      out_.accounts.push_back(std::move(account));
-    } else {
-      out_.notes.insert(out_.notes.end(), account.notes.begin(), account.notes.end());
-    }
+    out_.accounts.push_back(std::move(account));
   }
 
  private:
