@@ -123,11 +123,11 @@ class Reader {
       const auto text = read_file_(name->value);
       if (!text) {
         note(out, *name, text.error().text);
-      } else if (draft.set_host(*name, "helo", base::trim(base::split(*text, '\n').front()))) {
+      } else if (draft.set_domain(*name, "helo", base::trim(base::split(*text, '\n').front()))) {
         note(out, *name, "became what that file says now");
       }
     } else if (name && !name->value.empty()) {
-      draft.set_host(*name, "helo", name->value);
+      draft.set_domain(*name, "helo", name->value);
     }
     if (out.settings.contains("helo")) out.settings["domain"] = out.settings["helo"];
     if (const Directive* masquerade = draft.take("MASQUERADE"); masquerade && !masquerade->value.empty()) {
@@ -142,7 +142,7 @@ class Reader {
     const std::string user = at == std::string::npos ? "" : directive.value.substr(0, at);
     std::string host = directive.value.substr(at == std::string::npos ? 0 : at + 1);
     if (user.empty()) {
-      if (draft.set_host(directive, "domain", host)) out.settings["allow_from_override"] = false;
+      if (draft.set_domain(directive, "domain", host)) out.settings["allow_from_override"] = false;
       return;
     }
     if (const auto helo = out.settings.find("helo"); host.empty() && helo != out.settings.end()) {

@@ -194,11 +194,11 @@ void tls(Draft& draft) {
 void sender(Draft& draft, const Directive* identity) {
   Section& out = draft.out();
   if (identity) draft.set_address(*identity, "from", identity->value);
-  draft.host("helo", "helo");
-  draft.host("qualifydomain", "domain");
+  draft.domain("helo", "helo");
+  draft.domain("qualifydomain", "domain");
   const Directive* forced = draft.take("force reverse_path");
   if (forced && forced->value.starts_with("%u@") && forced->value.find('%', 1) == std::string::npos) {
-    if (draft.set_host(*forced, "domain", std::string_view(forced->value).substr(3))) {
+    if (draft.set_domain(*forced, "domain", std::string_view(forced->value).substr(3))) {
       out.settings["allow_from_override"] = false;
     }
   } else if (forced && forced->value.find('%') != std::string::npos) {

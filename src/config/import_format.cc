@@ -8,6 +8,25 @@
 #include "mail/address.h"
 
 namespace pillarbox::config {
+namespace {
+
+// As a URL and a certificate may have it.
+bool is_name(std::string_view text) {
+  const bool sound = !text.empty() && text.front() != '-' && std::all_of(text.begin(), text.end(), [](char c) {
+    return base::is_alnum(c) || c == '.' || c == '-' || c == '_' || !base::is_ascii(c);
+  });
+  return sound && (base::is_ascii(text) || !mail::to_ascii(text).empty());
+}
+
+// In brackets or not.
+bool is_ipv6(std::string_view text) {
+  if (text.starts_with('[') && text.ends_with(']')) text = text.substr(1, text.size() - 2);
+  in6_addr address{};
+  const bool sound = text.find_first_not_of("0123456789abcdefABCDEF:.") == std::string_view::npos;
+  return sound && ::inet_pton(AF_INET6, std::string(text).c_str(), &address) == 1;
+}
+
+}  // namespace
 
 std::vector<Line> content_lines(std::string_view text) {
   std::vector<Line> lines;
@@ -87,15 +106,21 @@ bool Draft::set_path(const Directive& directive, const std::string& key, const s
 }
 
 bool Draft::set_host(const Directive& directive, const std::string& key, std::string_view host) {
-  const bool usable = !host.empty() && host.front() != '-' && std::all_of(host.begin(), host.end(), [](char c) {
-    return base::is_alnum(c) || !base::is_ascii(c) || std::string_view(".-_:[]%").find(c) != std::string_view::npos;
-  });
-  if (usable) {
+  if (is_name(host) || is_ipv6(host)) {
     out_.settings[key] = std::string(host);
-  } else {
-    note(out_, directive, "is not the name or the address of a host");
+    return true;
   }
-  return usable;
+  note(out_, directive, "is not the name or the address of a host");
+  return false;
+}
+
+bool Draft::set_domain(const Directive& directive, const std::string& key, std::string_view domain) {
+  if (is_name(domain) && base::is_ascii(domain)) {
+    out_.settings[key] = std::string(domain);
+    return true;
+  }
+  note(out_, directive, "is not the name of a domain or a host");
+  return false;
 }
 
 void Draft::set_source(const Directive& directive) {
@@ -136,6 +161,10 @@ void Draft::path(std::string_view name, const std::string& key) {
 
 void Draft::host(std::string_view name, const std::string& key) {
   if (const Directive* found = take(name); found && !found->value.empty()) set_host(*found, key, found->value);
+}
+
+void Draft::domain(std::string_view name, const std::string& key) {
+  if (const Directive* found = take(name); found && !found->value.empty()) set_domain(*found, key, found->value);
 }
 
 void Draft::lost(std::string_view name, const std::string& why) {

@@ -69,6 +69,8 @@ class Draft {
   bool set_path(const Directive& directive, const std::string& key, const std::string& path);
   // Sets a key to the name or address of a host.
   bool set_host(const Directive& directive, const std::string& key, std::string_view host);
+  // Sets a key to a name that is no address.
+  bool set_domain(const Directive& directive, const std::string& key, std::string_view domain);
   // A numeric address of this host.
   void set_source(const Directive& directive);
   bool set_address(const Directive& directive, const std::string& key, const std::string& address);
@@ -79,6 +81,7 @@ class Draft {
   void text(std::string_view name, const std::string& key);
   void path(std::string_view name, const std::string& key);
   void host(std::string_view name, const std::string& key);
+  void domain(std::string_view name, const std::string& key);
   // It is not carried over, and this is why.
   void lost(std::string_view name, const std::string& why);
 

@@ -135,7 +135,7 @@ void variable_sender(Draft& draft, const Directive& from, const ReadFile& read_f
   }
   const bool login_at = address.starts_with("%U@") && address.find('%', 1) == std::string::npos;
   if (login_at) {
-    draft.set_host(from, "domain", std::string_view(address).substr(3));
+    draft.set_domain(from, "domain", std::string_view(address).substr(3));
   } else if (address.find('%') == std::string::npos) {
     draft.set_address(from, "from", address);
   } else {
@@ -150,8 +150,11 @@ void sender_address(Draft& draft, const Directive& from, const ReadFile& read_fi
     draft.set_address(from, "from", from.value);
   } else if (from.value.find_first_of("?[") != std::string::npos) {
     note(draft.out(), from, "a pattern in from_match has no ? and no [ ]");
-  } else if (draft.set_text(from, "from_match", from.value)) {
-    draft.out().settings["from_match"] = std::vector{from.value};
+  } else {
+    std::string example = from.value;
+    std::replace(example.begin(), example.end(), '*', 'x');
+    if (draft.set_address(from, "from", example)) draft.out().settings["from_match"] = std::vector{from.value};
+    draft.out().settings.erase("from");
   }
 }
 
@@ -161,7 +164,7 @@ void sender(Draft& draft, const ReadFile& read_file) {
   const Directive* domain = draft.take("maildomain");
   if (on_off(draft, "auto_from").value_or(false)) {
     if (from) note(out, *from, "auto_from takes its place");
-    if (domain && !domain->value.empty()) draft.set_host(*domain, "domain", domain->value);
+    if (domain && !domain->value.empty()) draft.set_domain(*domain, "domain", domain->value);
   } else {
     if (domain) note(out, *domain, "is used with auto_from only");
     if (from && !from->value.empty()) sender_address(draft, *from, read_file);
@@ -227,7 +230,7 @@ void network(Draft& draft) {
     if (domain->value == "%H") {
       note(out, *domain, "this host's full name is given");
     } else if (domain->value.find('%') == std::string::npos) {
-      draft.set_host(*domain, "helo", domain->value);
+      draft.set_domain(*domain, "helo", domain->value);
     } else if (domain->value != "%C") {
       note(out, *domain, "Pillarbox has no such variables; this host's full name is given");
     }

@@ -134,10 +134,10 @@ class Reader {
   // The envelope's sender is the login at the domain, whatever -f says.
   static void sender(Draft& draft) {
     Section& out = draft.out();
-    draft.host("hostname", "helo");
+    draft.domain("hostname", "helo");
     if (out.settings.contains("helo")) out.settings["domain"] = out.settings["helo"];
     if (const Directive* domain = draft.take("rewritedomain"); domain && !domain->value.empty()) {
-      draft.set_host(*domain, "domain", std::string_view(domain->value).substr(domain->value.rfind('@') + 1));
+      draft.set_domain(*domain, "domain", std::string_view(domain->value).substr(domain->value.rfind('@') + 1));
     }
     const Directive* override = draft.take("fromlineoverride");
     if (yes(override)) {

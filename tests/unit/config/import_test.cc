@@ -179,6 +179,20 @@ TEST(Msmtp, HeaderAndReports) {
          {"dsn_return half", "// msmtprc:3: dsn_return: "}});
 }
 
+TEST(Msmtp, WhatIsNoHostIsNone) {
+  for (const std::string host : {"h:25", "::x", "[2001]", "-h", "a b", "a/b", "u@h", "\xff", "h\x01"}) {
+    const auto imported = import_text("account a\nhost " + host + "\naccount default : a\n", "msmtprc");
+    ASSERT_TRUE(succeeds(imported));
+    EXPECT_TRUE(imported->accounts.empty()) << host;
+    EXPECT_FALSE(imported->settings.contains("default_account")) << host;
+    EXPECT_TRUE(contains(to_libconfig(*imported), "// msmtprc:2: host: is not the name or the address of a host"))
+        << host;
+  }
+  check(account, "msmtprc",
+        {{"domain a:b", "// msmtprc:3: domain: is not the name of a domain"},
+         {"from *@a b", "// msmtprc:3: from: is not an address"}});
+}
+
 TEST(Msmtp, NetworkAndAliases) {
   check(account, "msmtprc",
         {{"domain helo.test", "helo = \"helo.test\";"},
