@@ -148,8 +148,8 @@ void sender_address(Draft& draft, const Directive& from, const ReadFile& read_fi
     variable_sender(draft, from, read_file);
   } else if (!is_pattern(from.value)) {
     draft.set_address(from, "from", from.value);
-  } else if (from.value.find_first_of("?[") != std::string::npos) {
-    note(draft.out(), from, "a pattern in from_match has no ? and no [ ]");
+  } else if (from.value.find_first_of("?[") != std::string::npos || from.value.find('@') == std::string::npos) {
+    note(draft.out(), from, "a pattern in from_match has an @, and neither ? nor [ ]");
   } else {
     std::string example = from.value;
     std::replace(example.begin(), example.end(), '*', 'x');

@@ -141,6 +141,7 @@ TEST(Msmtp, Sender) {
         {{"from alice@x.test", "from = \"alice@x.test\";"},
          {"from *@x.test", "from_match = [ \"*@x.test\" ];"},
          {"from a?@x.test", "// msmtprc:3: from: "},
+         {"from *", "// msmtprc:3: from: a pattern"},
          {"from %U@x.test", "domain = \"x.test\";"},
          {"from %U@%M", "domain = \"mail.test\";"},
          {"from %U@%M", "// msmtprc:3: from: %M became"},
