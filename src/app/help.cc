@@ -26,12 +26,28 @@ int print_front_help() {
 Usage:
   pillarbox sendmail [options] [recipient ...]     as /usr/sbin/sendmail is called
   pillarbox smtp [options] server sender recipient ...
+  pillarbox import FILE                            another program's configuration as ours, on stdout
   pillarbox help | --help | --version
 
-Still to come in this version: queue, check, setup, import.
+Still to come in this version: queue, check, setup.
 
 One binary: a link named "sendmail" or "smtp" is that command.
 "pillarbox smtp -h" and "pillarbox sendmail --help" show their options.
+)");
+}
+
+int print_import_help() {
+  return print(R"(Usage: pillarbox import FILE
+
+FILE is msmtp's msmtprc, esmtp's esmtprc, ssmtp.conf, dma.conf (with the auth.conf that it names)
+or nullmailer's remotes; which, its content tells. What Pillarbox makes of it goes to standard
+output, to be looked through and put in /etc/pillarbox.conf or ~/.config/pillarbox/pillarbox.conf.
+Whatever could not be carried over is a comment there, with file, line and the reason.
+
+Passwords are carried over: (umask 077; pillarbox import FILE > pillarbox.conf)
+
+Exit status: 0 done, 64 usage, 65 no file of these or no server in it, 66 the file can't be read,
+74 the output can't be written.
 )");
 }
 

@@ -1,0 +1,215 @@
+#include "config/import_format.h"
+
+#include <arpa/inet.h>
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "mail/address.h"
+
+namespace pillarbox::config {
+namespace {
+
+// As a URL and a certificate may have it.
+bool is_name(std::string_view text) {
+  const bool sound = !text.empty() && text.front() != '-' && std::all_of(text.begin(), text.end(), [](char c) {
+    return base::is_alnum(c) || c == '.' || c == '-' || c == '_' || !base::is_ascii(c);
+  });
+  return sound && (base::is_ascii(text) || !mail::to_ascii(text).empty());
+}
+
+// In brackets or not.
+bool is_ipv6(std::string_view text) {
+  if (text.starts_with('[') && text.ends_with(']')) text = text.substr(1, text.size() - 2);
+  in6_addr address{};
+  const bool sound = text.find_first_not_of("0123456789abcdefABCDEF:.") == std::string_view::npos;
+  return sound && ::inet_pton(AF_INET6, std::string(text).c_str(), &address) == 1;
+}
+
+}  // namespace
+
+std::vector<Line> content_lines(std::string_view text) {
+  std::vector<Line> lines;
+  std::size_t number = 0;
+  for (const std::string_view line : base::split(text, '\n')) {
+    ++number;
+    const std::string_view content = base::trim(line);
+    if (!content.empty() && content.front() != '#') lines.push_back({number, content});
+  }
+  return lines;
+}
+
+std::pair<std::string_view, std::string_view> first_word(std::string_view text, std::string_view marks) {
+  const std::size_t end = std::min(text.find_first_of(marks), text.size());
+  return {text.substr(0, end), base::trim(text.substr(end))};
+}
+
+bool has_control(std::string_view text) {
+  return std::any_of(text.begin(), text.end(), [](char c) { return base::is_control(c); });
+}
+
+std::pair<std::string_view, std::string_view> split_port(std::string_view text) {
+  const std::size_t bracket = text.starts_with('[') ? text.find(']') : std::string_view::npos;
+  const bool bare_v6 = bracket == std::string_view::npos && std::count(text.begin(), text.end(), ':') > 1;
+  const std::size_t colon =
+      bare_v6 ? std::string_view::npos : text.find(':', bracket == std::string_view::npos ? 0 : bracket);
+  if (colon == std::string_view::npos) return {text, ""};
+  return {text.substr(0, colon), text.substr(colon + 1)};
+}
+
+std::string place(const std::string& host, int port) {
+  const bool bare_v6 = host.find(':') != std::string::npos && !host.starts_with('[');
+  return (bare_v6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
+}
+
+void note(Section& section, const Directive& directive, std::string why) {
+  section.notes.push_back({directive.file, directive.line, directive.name, std::move(why)});
+}
+
+void note(Section& section, std::string why) {
+  section.notes.push_back({"", 0, "", std::move(why)});
+}
+
+void add(Directives& directives, Directive directive, Section& section) {
+  const auto [place, is_new] = directives.try_emplace(directive.name, directive);
+  if (is_new) return;
+  note(section, place->second, "line " + std::to_string(directive.line) + " says it again, and counts");
+  place->second = std::move(directive);
+}
+
+const Directive* Draft::take(std::string_view name) {
+  const auto found = directives_.find(name);
+  if (found == directives_.end()) return nullptr;
+  taken_.insert(found->first);
+  return &found->second;
+}
+
+bool Draft::set_text(const Directive& directive, const std::string& key, const std::string& value) {
+  if (has_control(value)) {
+    note(out_, directive, "there are control characters in it, which a configuration can't hold");
+    return false;
+  }
+  out_.settings[key] = value;
+  return true;
+}
+
+bool Draft::set_path(const Directive& directive, const std::string& key, const std::string& path) {
+  if (!set_text(directive, key, path)) return false;
+  if (path.starts_with("~/") || path.starts_with('/')) return true;
+  if (path.starts_with('~')) {
+    note(out_, directive, "\"~/\" is your own home directory, and Pillarbox knows nobody else's");
+    out_.settings.erase(key);
+    return false;
+  }
+  note(out_, directive, "is not an absolute path; Pillarbox looks in its configuration's folder");
+  return true;
+}
+
+bool Draft::set_host(const Directive& directive, const std::string& key, std::string_view host) {
+  if (is_name(host) || is_ipv6(host)) {
+    out_.settings[key] = std::string(host);
+    return true;
+  }
+  note(out_, directive, "is not the name or the address of a host");
+  return false;
+}
+
+bool Draft::set_domain(const Directive& directive, const std::string& key, std::string_view domain) {
+  if (is_name(domain) && base::is_ascii(domain)) {
+    out_.settings[key] = std::string(domain);
+    return true;
+  }
+  note(out_, directive, "is not the name of a domain or a host");
+  return false;
+}
+
+void Draft::set_source(const Directive& directive) {
+  in6_addr address{};
+  const char* text = directive.value.c_str();
+  const bool numeric = ::inet_pton(AF_INET, text, &address) == 1 || ::inet_pton(AF_INET6, text, &address) == 1;
+  if (numeric && !has_control(directive.value)) {
+    out_.settings["source_address"] = directive.value;
+  } else {
+    note(out_, directive, "source_address wants an IPv4 or IPv6 address of this host");
+  }
+}
+
+bool Draft::set_address(const Directive& directive, const std::string& key, const std::string& address) {
+  if (!mail::Address::parse(address)) {
+    note(out_, directive, "is not an address");
+    return false;
+  }
+  return set_text(directive, key, address);
+}
+
+std::optional<int> Draft::number(const Directive& directive, std::string_view text, int low, int high) {
+  const auto number = base::number(text);
+  if (number && *number >= static_cast<unsigned>(low) && *number <= static_cast<unsigned>(high)) {
+    return static_cast<int>(*number);
+  }
+  note(out_, directive, "is not a number from " + std::to_string(low) + " to " + std::to_string(high));
+  return std::nullopt;
+}
+
+void Draft::text(std::string_view name, const std::string& key) {
+  if (const Directive* found = take(name); found && !found->value.empty()) set_text(*found, key, found->value);
+}
+
+void Draft::path(std::string_view name, const std::string& key) {
+  if (const Directive* found = take(name); found && !found->value.empty()) set_path(*found, key, found->value);
+}
+
+void Draft::host(std::string_view name, const std::string& key) {
+  if (const Directive* found = take(name); found && !found->value.empty()) set_host(*found, key, found->value);
+}
+
+void Draft::domain(std::string_view name, const std::string& key) {
+  if (const Directive* found = take(name); found && !found->value.empty()) set_domain(*found, key, found->value);
+}
+
+void Draft::lost(std::string_view name, const std::string& why) {
+  if (const Directive* found = take(name)) note(out_, *found, why);
+}
+
+void Draft::login(const Directive* user, const Directive* password) {
+  const bool has_user = user && !user->value.empty();
+  const bool has_password = password && !password->value.empty();
+  if (has_user && has_password) {
+    if (set_text(*user, "auth.user", user->value) && !set_text(*password, "auth.password", password->value)) {
+      out_.settings.erase("auth.user");
+    }
+  } else if (user || password) {
+    note(out_, user ? *user : *password, "is left out: a login needs a user and a password");
+  }
+}
+
+void Draft::finish_tls(std::string_view program, bool checked_certificates) {
+  const auto says = [&](const std::string& key, std::string_view value) {
+    const auto found = out_.settings.find(key);
+    return found != out_.settings.end() && found->second == Value(std::string(value));
+  };
+  if (out_.settings.contains("tls_key") && !out_.settings.contains("tls_certificate")) {
+    out_.settings.erase("tls_key");
+    note(out_, "a key without its certificate is left out");
+  }
+  const bool off = says("tls", "off");
+  const bool here = says("host", "localhost") || says("host", "127.0.0.1") || says("host", "::1");
+  if (off && !here && out_.settings.contains("auth.user")) {
+    note(out_,
+         "there is a login and no TLS; Pillarbox logs in over TLS only, or to a server on this host. "
+         "tls = \"starttls\" is what most servers want");
+  }
+  if (!off && !checked_certificates) {
+    note(out_, std::string(program) +
+                   " does not check the server's certificate. Pillarbox does; tls_verify = false "
+                   "ends that");
+  }
+}
+
+void Draft::finish(std::string_view program) {
+  for (const auto& [name, directive] : directives_) {
+    if (!taken_.contains(name)) note(out_, directive, "is not known here as a directive of " + std::string(program));
+  }
+}
+
+}  // namespace pillarbox::config
