@@ -111,6 +111,7 @@ Result<smtp::Endpoint> way_to(const config::Account& account, std::size_t host, 
       .source_address = account.source_address,
       .timeouts = {
           .connect = account.timeouts.connect, .reply = account.timeouts.reply, .data = account.timeouts.data}};
+  endpoint.max_recipients = static_cast<std::size_t>(account.max_recipients);
   if (const auto helo = parse_helo(endpoint.helo); !helo) {
     return Error{Error::Kind::config, "helo: " + helo.error().text};
   }
@@ -139,6 +140,16 @@ Result<smtp::Endpoint> endpoint_of(const config::Account& account, const base::S
   auto login = login_of(account, 0, system);
   if (!login) return std::move(login).error();
   endpoint->login = *std::move(login);
+  const bool own_logins = account.auth && account.auth->source == config::Auth::Source::netrc;
+  for (std::size_t i = 1; i < account.hosts.size(); ++i) {
+    smtp::Server other{.host = account.hosts[i].name, .port = account.port_of(account.hosts[i])};
+    if (own_logins) {
+      auto own = login_of(account, i, system);
+      if (!own) return std::move(own).error();
+      other.login = *std::move(own);
+    }
+    endpoint->others.push_back(std::move(other));
+  }
   return endpoint;
 }
 

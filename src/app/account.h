@@ -28,7 +28,7 @@ Result<smtp::Endpoint> way_to(const config::Account& account, std::size_t host, 
 Result<std::optional<smtp::Login>> login_of(const config::Account& account, std::size_t host,
                                             const base::System& system);
 
-// Both, for the first host.
+// Both, for all hosts.
 Result<smtp::Endpoint> endpoint_of(const config::Account& account, const base::System& system);
 
 }  // namespace pillarbox::app

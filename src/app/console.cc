@@ -59,6 +59,10 @@ void Console::connected(const smtp::Connection& connection) {
   trace("*  ", "connected to " + connection.address + " port " + std::to_string(connection.port));
 }
 
+void Console::trying_again(std::string_view why) {
+  trace("*  ", why);
+}
+
 void Console::secured(const smtp::Connection& connection) {
   const smtp::TlsInfo& tls = *connection.tls;
   trace("*  ", tls.version + " with " + tls.cipher + ", certificate " + (tls.verified ? "verified" : "not verified"));

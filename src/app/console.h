@@ -26,6 +26,7 @@ class Console final : public smtp::View {
   void body(std::string_view piece) override;
   void body_ended() override;
   void connected(const smtp::Connection& connection) override;
+  void trying_again(std::string_view why) override;
   void secured(const smtp::Connection& connection) override;
   void ready(const smtp::Connection& connection) override;
 

@@ -133,6 +133,21 @@ void Dialogue::begin_transaction(std::size_t recipients, std::optional<std::uint
   add_transaction(recipients, size);
 }
 
+void Dialogue::try_again(std::string_view why) {
+  view_.trying_again(why);
+  begin_transaction(record().recipients.size(), record().size);
+}
+
+bool Dialogue::avoid_mechanism() {
+  std::vector<std::string> others = terms_.mechanisms;
+  std::erase(others, mechanism_);
+  const bool offered = std::any_of(others.begin(), others.end(), [this](const std::string& other) {
+    return std::find(offered_mechanisms_.begin(), offered_mechanisms_.end(), other) != offered_mechanisms_.end();
+  });
+  if (offered) terms_.mechanisms = std::move(others);
+  return offered;
+}
+
 void Dialogue::add_transaction(std::size_t recipients, std::optional<std::uint64_t> size) {
   Record& record = records_.emplace_back();
   record.size = size;

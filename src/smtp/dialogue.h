@@ -59,6 +59,11 @@ class Dialogue {
 
   Dialogue(Terms terms, View& view) : terms_(std::move(terms)), view_(view) {}
 
+  // SASL's names of the mechanisms that may be used.
+  [[nodiscard]] const std::vector<std::string>& mechanisms() const { return terms_.mechanisms; }
+  // Leaves out the one that was refused last. False: it is the only one that the server and we have.
+  bool avoid_mechanism();
+
   // Text that must not be shown, should a server send it back.
   void conceal(std::string_view secret);
 
@@ -72,6 +77,8 @@ class Dialogue {
   void begin_transaction(std::size_t recipients, std::optional<std::uint64_t> size);
   void add_transaction(std::size_t recipients, std::optional<std::uint64_t> size);
   void forget_transaction();  // the oldest; nothing may be awaited for it
+  // A connection came to nothing before the transaction began; why is for the views. It is begun anew.
+  void try_again(std::string_view why);
   // As it goes out, without its line end; returns what of it may be shown.
   std::string command(std::string_view line);
   Next reply_line(std::string_view line);  // as it comes in

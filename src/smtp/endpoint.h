@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/secret.h"
 
@@ -45,6 +46,13 @@ struct Login {
 // Mechanisms by the names that settings have; "auto" is the first of plain, login and cram-md5 that the server offers.
 std::span<const std::string_view> known_mechanisms();
 
+// A further host of an endpoint.
+struct Server {
+  std::string host;
+  int port = 25;
+  std::optional<Login> login = {};  // its own; else the endpoint's
+};
+
 enum class Family { any, v4, v6 };
 
 struct Proxy {
@@ -63,6 +71,9 @@ struct Endpoint {
   std::string host;  // a name or an address; IPv6 without brackets
   int port = 25;
   std::string helo;  // EHLO's argument: a name or an address literal
+  // In turn, where the one before takes no connection or refuses the session. Never after EHLO: what a server that was
+  // talked to refuses, or fails to prove, is no reason to ask another one.
+  std::vector<Server> others = {};
   Tls tls = {};
   std::optional<Login> login = {};
   bool allow_cleartext_login = false;  // to a host that is not the loopback, without TLS

@@ -12,6 +12,22 @@ bool before_mail(Phase phase) {
   return phase < Phase::mail;
 }
 
+// There was no connection, or nobody at its other end who would talk.
+bool before_ehlo(const Failure& failure) {
+  switch (failure.cause) {
+    case Cause::refused:
+    case Cause::lost:
+    case Cause::timeout:
+    case Cause::protocol:
+    case Cause::unknown_host:
+    case Cause::unresolved:
+    case Cause::unreachable:
+      return failure.phase <= Phase::greeting;
+    default:
+      return false;
+  }
+}
+
 // What a refusal is worth depends on what was refused (sysexits.h).
 Kind refusal_kind(Phase phase, const Reply& reply) {
   if (reply.transient()) return Kind::temporary;
@@ -107,6 +123,7 @@ Verdict judge(const Failure& failure) {
       .fate = later ? Fate::deferred : Fate::rejected,
       .kind = kind,
       .account = before_mail(failure.phase) && failure.cause != Cause::source && failure.cause != Cause::unsupported,
+      .elsewhere = before_ehlo(failure),
       .passing = failure.cause == Cause::lost || (failure.reply && failure.reply->transient()),
       .text = text_of(failure),
       .reply = failure.reply};

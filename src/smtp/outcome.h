@@ -23,9 +23,10 @@ enum class Fate {
 struct Verdict {
   Fate fate = Fate::deferred;
   Error::Kind kind = Error::Kind::temporary;
-  bool account = false;   // not this message's trouble: another one would fare the same
-  bool passing = false;   // a connection that the server gave up, or a 4xx: it may be over at the next try
-  std::string text = {};  // one line for people, with the server's words; not escaped
+  bool account = false;    // not this message's trouble: another one would fare the same
+  bool elsewhere = false;  // the account's next host may do
+  bool passing = false;    // a connection that the server gave up, or a 4xx: it may be over at the next try
+  std::string text = {};   // one line for people, with the server's words; not escaped
   std::optional<Reply> reply = {};
 };
 

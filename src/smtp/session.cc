@@ -11,6 +11,7 @@
 
 #include "base/text.h"
 #include "smtp/libcurl.h"
+#include "smtp/outcome.h"
 #include "smtp/socket.h"
 #include "smtp/tls.h"
 
@@ -174,17 +175,20 @@ void Session::set_up_server() {
     return host.find(':') == std::string::npos ? host : "[" + host + "]";
   };
   const Tls& tls = endpoint_.tls;
-  const std::string port = std::to_string(endpoint_.port);
-  const std::string host = in_url(endpoint_.host);
+  const std::string port = std::to_string(server_ == 0 ? endpoint_.port : other().port);
+  const std::string host = in_url(this->host());
   const std::string name = tls.name.empty() || tls.mode == TlsMode::none ? host : in_url(tls.name);
   const std::unique_ptr<char, decltype(&curl_free)> helo(
       curl_easy_escape(easy_.get(), endpoint_.helo.data(), static_cast<int>(endpoint_.helo.size())), curl_free);
   const std::string scheme = tls.mode == TlsMode::implicit ? "smtps" : "smtp";
   set(CURLOPT_URL, (scheme + "://" + name + ":" + port + "/" + (helo ? helo.get() : "")).c_str());
-  if (name == host) return;
-  detour_.reset(curl_slist_append(nullptr, (name + ":" + port + ":" + host + ":" + port).c_str()));
-  if (!detour_) trouble_ = CURLE_OUT_OF_MEMORY;
-  set(CURLOPT_CONNECT_TO, detour_.get());
+  std::unique_ptr<curl_slist, ListDeleter> detour;
+  if (name != host) {
+    detour.reset(curl_slist_append(nullptr, (name + ":" + port + ":" + host + ":" + port).c_str()));
+    if (!detour) trouble_ = CURLE_OUT_OF_MEMORY;
+  }
+  set(CURLOPT_CONNECT_TO, detour.get());
+  detour_ = std::move(detour);
 }
 
 // By which way the server is reached.
@@ -226,7 +230,7 @@ void Session::set_up_tls() {
 }
 
 Result<void> Session::set_up_login() {
-  const Login& login = *endpoint_.login;
+  const Login& login = *this->login();
   const int has = curl_version_info(CURLVERSION_NOW)->features;
   for (const Mechanism& mechanism : mechanisms) {
     if (login.mechanism == mechanism.name && (has & mechanism.feature) != mechanism.feature) {
@@ -238,7 +242,7 @@ Result<void> Session::set_up_login() {
   if (is_bearer(login.mechanism)) set(CURLOPT_XOAUTH2_BEARER, login.password.reveal().c_str());
   set(CURLOPT_SASL_IR, 1L);
   std::string options;
-  for (const std::string& name : sasl_names(endpoint_.login)) options += (options.empty() ? "AUTH=" : ";AUTH=") + name;
+  for (const std::string& name : dialogue_.mechanisms()) options += (options.empty() ? "AUTH=" : ";AUTH=") + name;
   set(CURLOPT_LOGIN_OPTIONS, options.c_str());
   // Should the server send it back, in the clear or as AUTH LOGIN has it.
   base::Secret encoded(base64(login.password.reveal()));
@@ -252,6 +256,15 @@ void Session::run(mail::Message* body, bool last) {
   set(CURLOPT_FORBID_REUSE, last ? 1L : 0L);
   const bool stale = connected() && stale_connection();
   if (stale) drop_connections();
+  const bool stands = connected();
+  const std::size_t first = server_;
+  do {
+    transfer();
+  } while (!stands && another_way(first));
+  body_ = nullptr;
+}
+
+void Session::transfer() {
   // Without a connection of ours that stands: libcurl might still know one that was dropped.
   set(CURLOPT_FRESH_CONNECT, connected() ? 0L : 1L);
   limit_replies(std::chrono::seconds(libcurl_waits));
@@ -268,13 +281,33 @@ void Session::run(mail::Message* body, bool last) {
   connecting_ = false;
   if (!connected()) begin_connecting();
   loop();
-  body_ = nullptr;
+}
+
+// Whether a connection that came to nothing is worth another try: by the next host if there is one, and once by another
+// mechanism if the server does not like the first (504, 534). A password that was refused is not tried again.
+bool Session::another_way(std::size_t first) {
+  const auto& failure = dialogue_.failure();
+  if (!failure) return false;
+  const int code =
+      failure->cause == Failure::Cause::refused && failure->phase == Phase::auth ? failure->reply->code : 0;
+  if ((code == 504 || code == 534) && !another_tried_ && dialogue_.avoid_mechanism()) {
+    another_tried_ = true;
+  } else {
+    const std::size_t next = (server_ + 1) % (endpoint_.others.size() + 1);
+    if (!smtp::judge(*failure).elsewhere || next == first) return false;
+    server_ = next;
+    set_up_server();
+  }
+  drop_connections();
+  if (held_) curl_multi_remove_handle(multi_.get(), easy_.get());
+  dialogue_.try_again(smtp::judge(*failure).text);
+  return !endpoint_.login || set_up_login();
 }
 
 // A new connection is on its way, of which the dialogue hears once.
 void Session::begin_connecting() {
   if (std::exchange(connecting_, true)) return;
-  dialogue_.connecting(endpoint_.host);
+  dialogue_.connecting(host());
   heard_ = 0;
   peer_closed_ = secure_ = false;
 }
@@ -425,7 +458,7 @@ Failure::Cause Session::resolver_trouble() const {
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
   addrinfo* list = nullptr;
-  const int status = ::getaddrinfo(endpoint_.host.c_str(), nullptr, &hints, &list);
+  const int status = ::getaddrinfo(host().c_str(), nullptr, &hints, &list);
   if (status == 0) ::freeaddrinfo(list);
   return status == EAI_NONAME || status == EAI_NODATA ? Failure::Cause::unknown_host : Failure::Cause::unresolved;
 }

@@ -44,6 +44,8 @@ class Session {
   [[nodiscard]] Dialogue& dialogue() { return dialogue_; }
   [[nodiscard]] const Endpoint& endpoint() const { return endpoint_; }
   [[nodiscard]] bool connected() const { return !sockets_.empty(); }
+  // The host that is talked to: the endpoint's, or one of its others.
+  [[nodiscard]] const std::string& host() const { return server_ == 0 ? endpoint_.host : other().host; }
 
   // Sets an option of the handle; a failure is kept and ends the next run.
   template <class Value>
@@ -69,6 +71,12 @@ class Session {
   Session(Endpoint endpoint, View& view);
   Result<void> set_up();
   void set_up_server();
+  void transfer();
+  bool another_way(std::size_t first);
+  [[nodiscard]] const Server& other() const { return endpoint_.others[server_ - 1]; }
+  [[nodiscard]] const std::optional<Login>& login() const {
+    return server_ == 0 || !other().login ? endpoint_.login : other().login;
+  }
   void set_up_tls();
   void set_up_way();
   Result<void> set_up_login();
@@ -112,6 +120,8 @@ class Session {
   auto guarded(Action action, decltype(action()) stop) noexcept -> decltype(action());
 
   Endpoint endpoint_;
+  std::size_t server_ = 0;      // of its hosts
+  bool another_tried_ = false;  // mechanism
   Dialogue dialogue_;
   std::unique_ptr<CURLM, MultiDeleter> multi_;
   std::unique_ptr<CURL, EasyDeleter> easy_;

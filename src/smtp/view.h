@@ -40,6 +40,7 @@ class View {
   virtual void connecting(std::string_view /*server*/) {}  // its name is looked up
   virtual void resolved() {}                               // and is known; a proxy's, if there is one
   virtual void connected(const Connection& /*connection*/) {}
+  virtual void trying_again(std::string_view /*why*/) {}     // by another host, or another mechanism
   virtual void secured(const Connection& /*connection*/) {}  // by TLS
   virtual void ready(const Connection& /*connection*/) {}    // greeted, secured, logged in: messages follow
   virtual void command(std::string_view /*line*/) {}
@@ -57,6 +58,7 @@ class Views final : public View {
   void connecting(std::string_view server) override { tell(&View::connecting, server); }
   void resolved() override { tell(&View::resolved); }
   void connected(const Connection& connection) override { tell(&View::connected, connection); }
+  void trying_again(std::string_view why) override { tell(&View::trying_again, why); }
   void secured(const Connection& connection) override { tell(&View::secured, connection); }
   void ready(const Connection& connection) override { tell(&View::ready, connection); }
   void command(std::string_view line) override { tell(&View::command, line); }
