@@ -186,7 +186,7 @@ Result<std::optional<Text>> Text::read(const std::string& path) {
 Result<bool> Text::add(const std::string& path, int depth, const From& from) {
   const std::string where = from ? show(*from) : "";
   const base::UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
-  if (!fd && errno == ENOENT && !from) return false;
+  if (!fd && (errno == ENOENT || errno == ENOTDIR) && !from) return false;
   if (!fd) return faulty(where + path + ": can't be read: " + std::generic_category().message(errno));
   const auto status = trusted(fd.get(), path);
   if (!status) return Error{status.error().kind, where + status.error().text, status.error().hint};
