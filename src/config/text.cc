@@ -99,9 +99,10 @@ std::string word_without_quotes(std::string_view code, unsigned wanted) {
     if (c == '\n') ++line;
     const bool value = before == '=' || before == ':' || before == '[' || before == '(' || before == ',';
     if (line == wanted && base::is_alpha(c) && value) {
-      const auto* end = std::find_if_not(code.begin() + i, code.end(), is_name);
-      const std::string word(code.begin() + i, end);
-      const bool key = before == ',' && base::trim(std::string_view(end, code.end())).starts_with('=');  // of a group
+      const std::string_view rest = code.substr(i);
+      const auto length = std::find_if_not(rest.begin(), rest.end(), is_name) - rest.begin();
+      const std::string word(rest.substr(0, static_cast<std::size_t>(length)));
+      const bool key = before == ',' && base::trim(rest.substr(word.size())).starts_with('=');  // of a group
       if (!key && !base::iequals(word, "true") && !base::iequals(word, "false")) {
         return "a string stands in double quotes: \"" + word + "\"";
       }
