@@ -99,9 +99,10 @@ std::string word_without_quotes(std::string_view code, unsigned wanted) {
     if (c == '\n') ++line;
     const bool value = before == '=' || before == ':' || before == '[' || before == '(' || before == ',';
     if (line == wanted && base::is_alpha(c) && value) {
-      const auto* end = std::find_if_not(code.begin() + i, code.end(), is_name);
-      const std::string word(code.begin() + i, end);
-      const bool key = before == ',' && base::trim(std::string_view(end, code.end())).starts_with('=');  // of a group
+      const std::string_view rest = code.substr(i);
+      const auto length = std::find_if_not(rest.begin(), rest.end(), is_name) - rest.begin();
+      const std::string word(rest.substr(0, static_cast<std::size_t>(length)));
+      const bool key = before == ',' && base::trim(rest.substr(word.size())).starts_with('=');  // of a group
       if (!key && !base::iequals(word, "true") && !base::iequals(word, "false")) {
         return "a string stands in double quotes: \"" + word + "\"";
       }
@@ -186,7 +187,7 @@ Result<std::optional<Text>> Text::read(const std::string& path) {
 Result<bool> Text::add(const std::string& path, int depth, const From& from) {
   const std::string where = from ? show(*from) : "";
   const base::UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
-  if (!fd && errno == ENOENT && !from) return false;
+  if (!fd && (errno == ENOENT || errno == ENOTDIR) && !from) return false;
   if (!fd) return faulty(where + path + ": can't be read: " + std::generic_category().message(errno));
   const auto status = trusted(fd.get(), path);
   if (!status) return Error{status.error().kind, where + status.error().text, status.error().hint};

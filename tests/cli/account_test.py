@@ -10,6 +10,7 @@ sys.dont_write_bytecode = True
 from lenient_proxy import Proxy
 from lenient_server import Server
 from support import SecureCase
+from terminal import Terminal
 import certificates
 
 MESSAGE = b"Subject: s\n\nhi\n"
@@ -230,6 +231,21 @@ class Account(SecureCase):
 
     def test_a_command_has_no_terminal(self):
         self.login(f'user = "alice"; password_command = "( : < /dev/tty ) 2> /dev/null && echo no; cat; echo {SECRET}";')
+
+    def test_the_terminal_is_asked(self):
+        """The message comes from elsewhere."""
+        server = self.serve(certificate=None, offers=[b"AUTH PLAIN"])
+        path = self.configuration(server, 'auth = { user = "alice"; };', host="127.0.0.1", tls="off")
+        (self.folder / "message").write_bytes(MESSAGE)
+        with open(self.folder / "message", "rb") as message:
+            terminal = Terminal([self.bin / "sendmail", "-C", path, "bob@x.test"], ends=(1, 2), stdin=message, env=self.environment)
+        self.addCleanup(terminal.close)
+        terminal.wait(rb"alice at 127\.0\.0\.1: ")
+        terminal.type(SECRET.encode() + b"\n")
+        self.assertEqual(terminal.finish(), 0)
+        self.assertNotIn(SECRET.encode(), terminal.seen)
+        (connection,) = server.take()
+        self.assertEqual(connection.login, (b"alice", SECRET.encode()))
 
     def test_nobody_to_ask(self):
         self.assertEqual(self.login('user = "alice";', 77, b"no terminal"), [])

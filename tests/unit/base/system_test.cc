@@ -1,6 +1,8 @@
 #include "base/system.h"
 
 #include <gtest/gtest.h>
+#include <pwd.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <set>
@@ -32,6 +34,28 @@ TEST(TheSystem, TellsAnEmptyVariableFromOneThatIsNotSet) {
   EXPECT_EQ(system.environment("PILLARBOX_UNIT_TEST"), std::optional<std::string>(""));
   ::unsetenv("PILLARBOX_UNIT_TEST");
   EXPECT_EQ(system.environment("PILLARBOX_UNIT_TEST"), std::nullopt);
+}
+
+// A host with a HOME of the test's.
+class Homely final : public System {
+ public:
+  explicit Homely(std::optional<std::string> home) : home_(std::move(home)) {}
+  [[nodiscard]] std::optional<std::string> environment(const std::string& name) const override {
+    return name == "HOME" ? home_ : std::nullopt;
+  }
+
+ private:
+  std::optional<std::string> home_;
+};
+
+TEST(TheHomeFolder, IsTheEnvironmentsElseThePasswordFiles) {
+  EXPECT_EQ(Homely("/home/alice").home(), "/home/alice");
+  const auto entry = Homely(std::nullopt).home();
+  EXPECT_EQ(Homely("").home(), entry);
+  EXPECT_EQ(Homely("relative").home(), entry);
+  if (const passwd* user = ::getpwuid(::getuid())) {
+    EXPECT_EQ(entry, user->pw_dir);
+  }
 }
 
 }  // namespace

@@ -110,6 +110,13 @@ TEST_F(ConfigurationPlaces, AreLookedIntoWhereTheVariableIsEmpty) {
   EXPECT_EQ(loaded->settings.log.file, "/s");
 }
 
+TEST_F(ConfigurationPlaces, AreNotThereWhereHomeIsNoFolder) {
+  system.variables["XDG_CONFIG_HOME"] = folder.write("file", "");
+  const auto loaded = load(places, system);
+  ASSERT_TRUE(succeeds(loaded));
+  EXPECT_TRUE(loaded->files.empty());
+}
+
 TEST_F(ConfigurationPlaces, TellWhoseAnAccountIs) {
   const std::string text = "accounts = ( { name = \"a\"; host = \"h\"; } );";
   folder.write("system.conf", text);
