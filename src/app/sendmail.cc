@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "app/account.h"
+#include "app/compose.h"
 #include "app/console.h"
 #include "app/help.h"
 #include "app/log.h"
@@ -17,12 +18,8 @@
 #include "app/server.h"
 #include "app/smtp_tool.h"
 #include "app/standard_input.h"
-#include "base/spool.h"
 #include "base/text.h"
-#include "config/aliases.h"
 #include "mail/header.h"
-#include "mail/prepare.h"
-#include "mail/received.h"
 #include "smtp/driver.h"
 
 namespace pillarbox::app {
@@ -133,11 +130,6 @@ bool dots_are_content(const Options& options) {
   return false;
 }
 
-struct Submission {
-  smtp::Transaction transaction;
-  std::string message_id;
-};
-
 // One message's way from standard input to the server.
 class Submit {
  public:
@@ -149,10 +141,16 @@ class Submit {
     auto loaded = load_configuration(options_.last("config"), system_);
     if (!loaded) return loaded.error();
     settings_ = std::move(loaded->settings);
-    const auto account = settings_.account(options_.last("account"));
+    auto read = mail::read_header(std::move(input), mail::Normaliser::Nul::drop);
+    if (!read) return read.error();
+    const Request asked = request();
+    const auto account = choose_account(asked, read->header, settings_);
     if (!account) return account.error();
     account_ = *account;
-    auto submission = prepare(std::move(input));
+    host_ = account_->hosts.front().name;
+    const Composer composer(*account_, spool_directory(settings_.queue.directory, system_), std::string(program),
+                            system_, clock_);
+    auto submission = composer.compose(asked, *std::move(read));
     if (!submission) return submission.error();
     return send(*submission);
   }
@@ -161,51 +159,12 @@ class Submit {
   void log(const Error& error) const {
     Event line("");
     if (settings_.log.json) line.text("timestamp", base::iso8601_utc(clock_.now()));
-    if (account_) line.text("account", account_->name).text("host", account_->hosts.front().name);
+    if (account_) line.text("account", account_->name).text("host", host_);
     line.text("errormsg", error.text).text("exitcode", exit_name(exit_code(error.kind))).text("status", "failed");
     write(line, true);
   }
 
  private:
-  [[nodiscard]] std::string domain() const {
-    if (!account_->domain.empty()) return account_->domain;
-    if (account_->from && !account_->from->domain().empty()) return account_->from->domain();
-    return system_.fully_qualified_name();
-  }
-
-  Result<Submission> prepare(std::unique_ptr<base::Source> input) {
-    auto sender = envelope_sender();
-    if (!sender) return sender.error();
-    std::vector<mail::Mailbox> wanted;
-    for (const std::string& operand : options_.operands()) {
-      auto list = mail::parse_list(operand);
-      if (!list) return list.error();
-      wanted.insert(wanted.end(), list->begin(), list->end());
-    }
-    auto read = mail::read_header(std::move(input), mail::Normaliser::Nul::drop);
-    if (!read) return read.error();
-    nuls_ = read->nuls_dropped;
-    if (options_.has("-t")) {
-      auto named = mail::recipients_of(read->header);
-      if (!named) return named.error();
-      for (mail::Address& address : *named) wanted.push_back({std::move(address), "", 0, 0, false});
-    }
-    auto recipients = resolve(wanted);
-    if (!recipients) return recipients.error();
-    auto envelope = mail::Envelope::make(*std::move(sender), *recipients);
-    if (!envelope) return envelope.error();
-    const auto own = own_address();
-    if (!own) return own.error();
-    const std::string id = complete(read->header, envelope->sender().address().value_or(*own));
-    auto body = base::spool(*read->body, spool_directory(settings_.queue.directory, system_));
-    if (!body) return body.error();
-    mail::Message message(read->header.text(), *std::move(body),
-                          mail::Normaliser(mail::Normaliser::Part::body, mail::Normaliser::Nul::drop));
-    if (envelope->recipients().size() > 1) message.keep();
-    if (const auto primed = message.prime(); !primed) return primed.error();
-    return Submission{{.name = "-", .envelope = *std::move(envelope), .message = std::move(message), .dsn = dsn()}, id};
-  }
-
   // What can't be read is left out: no mail is lost for want of a report.
   [[nodiscard]] smtp::Dsn dsn() const {
     smtp::Dsn dsn;
@@ -226,69 +185,13 @@ class Submit {
     return dsn;
   }
 
-  Result<mail::ReversePath> envelope_sender() const {
-    if (const auto given = options_.last("-f")) {
-      auto sender = mail::ReversePath::parse(*given);
-      if (!sender || sender->is_null()) return sender;
-      auto address = sender->address()->qualified(domain());
-      if (!address) return address.error();
-      return mail::ReversePath(*std::move(address));
-    }
-    auto author = own_address();
-    if (!author) return author.error();
-    return mail::ReversePath(*std::move(author));
-  }
-
-  // The account's address, or the caller's login at the domain.
-  [[nodiscard]] Result<mail::Address> own_address() const {
-    if (account_->from) return account_->from->qualified(domain());
-    return mail::Address::make(system_.login(), domain());
-  }
-
-  // Aliases, then domains for the bare names that are left.
-  Result<std::vector<mail::Address>> resolve(const std::vector<mail::Mailbox>& wanted) {
-    const auto aliases = config::Aliases::load(account_->aliases);
-    if (!aliases) return aliases.error();
-    std::vector<std::string> local;  // not looked up in vain
-    if (!aliases->empty()) local = {"localhost", system_.host_name(), system_.fully_qualified_name(), domain()};
-    std::vector<mail::Address> recipients;
-    for (const mail::Mailbox& mailbox : wanted) {
-      const auto expansion = aliases->expand(mailbox, local);
-      for (const std::string& warning : expansion.warnings) complain(program, warning);
-      if (expansion.addresses.empty() && !expansion.warnings.empty()) {
-        return Error{Error::Kind::no_user, mailbox.address.text() + ": its alias names nobody who can be sent mail"};
-      }
-      for (const mail::Address& address : expansion.addresses) {
-        auto whole = address.qualified(domain());
-        if (!whole) return whole.error();
-        recipients.push_back(*std::move(whole));
-      }
-    }
-    return recipients;
-  }
-
-  // What must not leave goes, what is missing comes. Returns the Message-ID.
-  std::string complete(mail::Header& header, const mail::Address& author) const {
-    header.remove("Return-Path");
-    header.remove("Content-Length");
-    mail::remove_bcc(header);
-    mail::qualify(header, domain());
-    // Everybody's localhost is the same.
-    const bool own_domain = !author.domain().empty() && !base::iequals(author.domain(), "localhost");
-    const std::string id_domain = own_domain ? author.domain() : domain();
-    mail::add_missing(header, {.author = author,
-                               .author_name = author_name(),
-                               .date = base::rfc5322_date(clock_.now()),
-                               .message_id = "<" + std::to_string(std::chrono::system_clock::to_time_t(clock_.now())) +
-                                             "." + base::random_word() + "@" + id_domain + ">"});
-    const mail::Field* id = header.find("Message-ID");
-    return id ? mail::unfolded(id->value()) : "";
-  }
-
-  [[nodiscard]] std::string author_name() const {
-    if (const auto given = options_.last("-F")) return *given;
-    if (auto name = system_.environment("NAME"); name && !name->empty()) return *name;
-    return account_->from_full_name.empty() ? system_.full_name() : account_->from_full_name;
+  [[nodiscard]] Request request() const {
+    return {.account = options_.last("account"),
+            .sender = options_.last("-f"),
+            .full_name = options_.last("-F"),
+            .recipients = options_.operands(),
+            .header_recipients = options_.has("-t"),
+            .dsn = dsn()};
   }
 
   Result<int> send(Submission& submission) {
@@ -303,7 +206,8 @@ class Submit {
     One work(submission.transaction);
     smtp::submit(**session, work, parse_driver(options_.last("driver").value_or("auto")).value(), false);
     const smtp::Outcome& outcome = work.outcome();
-    nuls_ += submission.transaction.message.nuls_dropped();
+    host_ = (*session)->host();
+    nuls_ = submission.nuls_dropped + submission.transaction.message.nuls_dropped();
     Tally tally;
     for (const smtp::Verdict& verdict : outcome.recipients) {
       if (verdict.fate != smtp::Fate::accepted) tally.add(verdict.kind);
@@ -331,7 +235,7 @@ class Submit {
     const auto& reply = worst ? worst->reply : outcome.accepted;
     Event line("");
     if (settings_.log.json) line.text("timestamp", base::iso8601_utc(clock_.now()));
-    line.text("account", account_->name).text("host", account_->hosts.front().name);
+    line.text("account", account_->name).text("host", host_);
     line.text("tls", account_->tls == config::Tls::off ? "off" : "on").text("auth", account_->auth ? "on" : "off");
     if (account_->auth) line.text("user", account_->auth->user);
     const auto& sender = submission.transaction.envelope.sender().address();
@@ -355,6 +259,7 @@ class Submit {
   const base::Clock& clock_;
   config::Settings settings_;
   const config::Account* account_ = nullptr;
+  std::string host_;  // that was talked to
   std::uint64_t nuls_ = 0;
 };
 

@@ -41,7 +41,8 @@ Result<void> make_folder(const std::string& path) {
 
 }  // namespace
 
-Result<std::unique_ptr<Source>> spool(Source& source, const std::string& directory, std::size_t in_memory) {
+Result<std::unique_ptr<Source>> spool(Source& source, const std::string& directory, std::uint64_t most,
+                                      std::size_t in_memory) {
   std::string memory;
   UniqueFd file;
   std::array<char, 65536> chunk;
@@ -49,6 +50,8 @@ Result<std::unique_ptr<Source>> spool(Source& source, const std::string& directo
     const auto count = source.read(chunk);
     if (!count) return count.error();
     if (*count == 0) break;
+    if (*count > most) return Error{Error::Kind::data, "there is more than may be kept"};
+    most -= *count;
     if (!file && memory.size() + *count > in_memory) {
       if (const auto made = make_folder(directory); !made) return made.error();
       file = UniqueFd(::open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));

@@ -3,6 +3,8 @@
 // the kernel removes whatever becomes of us.
 #pragma once
 
+#include <cstdint>
+#include <limits>
 #include <memory>
 #include <string>
 
@@ -12,7 +14,9 @@
 namespace pillarbox::base {
 
 // directory is where the unnamed file is made; it is made itself (0700) if its parent is there. cannot_create (73) if
-// that can't be, temporary (75) if the disk is full.
-Result<std::unique_ptr<Source>> spool(Source& source, const std::string& directory, std::size_t in_memory = 1U << 20U);
+// that can't be, temporary (75) if the disk is full, data (65) if there are more bytes than most.
+Result<std::unique_ptr<Source>> spool(Source& source, const std::string& directory,
+                                      std::uint64_t most = std::numeric_limits<std::uint64_t>::max(),
+                                      std::size_t in_memory = 1U << 20U);
 
 }  // namespace pillarbox::base

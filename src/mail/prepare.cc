@@ -85,7 +85,10 @@ Result<std::vector<Address>> recipients_of(const Header& header) {
   return recipients;
 }
 
-Result<Address> sender_of(const Header& header) {
+namespace {
+
+// The first mailbox of the first of these fields that is there.
+Result<Address> first_of(const Header& header, std::initializer_list<std::string_view> names) {
   const auto block =
       is_resent(header) ? first_resent_block(header) : std::vector<std::pair<std::string, const Field*>>{};
   const auto find = [&](std::string_view name) -> const Field* {
@@ -94,15 +97,47 @@ Result<Address> sender_of(const Header& header) {
         std::find_if(block.begin(), block.end(), [&](const auto& entry) { return base::iequals(entry.first, name); });
     return found == block.end() ? nullptr : found->second;
   };
-  for (const std::string_view name : {"Sender", "From"}) {
+  std::string missing;
+  for (const std::string_view name : names) {
+    missing +=
+        (missing.empty() ? "no " : " and no ") + std::string(is_resent(header) ? "Resent-" : "") + std::string(name);
     const Field* field = find(name);
     if (!field) continue;
     auto list = mailboxes(*field);
     if (!list) return list.error();
     if (!list->empty()) return std::move(list->front().address);
   }
-  return Error{Error::Kind::data, is_resent(header) ? "the header has neither Resent-Sender nor Resent-From"
-                                                    : "the header has neither Sender nor From"};
+  return Error{Error::Kind::data, "the header has " + missing};
+}
+
+std::string mailbox(const Address& address, const std::string& name) {
+  return name.empty() ? address.text() : phrase(name) + " <" + address.text() + '>';
+}
+
+}  // namespace
+
+Result<Address> sender_of(const Header& header) {
+  return first_of(header, {"Sender", "From"});
+}
+
+Result<Address> author_of(const Header& header) {
+  return first_of(header, {"From"});
+}
+
+void enforce_author(Header& header, const Address& author, const std::string& name) {
+  const std::string prefix = is_resent(header) ? "Resent-" : "";
+  const Field* field = header.find(prefix + "From");
+  if (!field) return;
+  const std::string old = unfolded(field->value());
+  const auto had = parse_list(old);
+  const bool same = had && had->size() == 1 && had->front().address.local() == author.local() &&
+                    base::iequals(had->front().address.domain(), author.domain());
+  if (same) return;
+  const auto at = field - header.fields.data();
+  Header replaced;
+  replaced.append(prefix + "From", mailbox(author, name));
+  header.fields[static_cast<std::size_t>(at)] = std::move(replaced.fields.front());
+  if (prefix.empty() && !old.empty() && !header.has("Reply-To")) header.append("Reply-To", old);
 }
 
 void remove_bcc(Header& header) {
@@ -117,8 +152,7 @@ void add_missing(Header& header, const Missing& missing) {
   const auto add = [&](const std::string& name, const std::string& value) {
     if (!value.empty() && !header.has(prefix + name)) added.append(prefix + name, value);
   };
-  const std::string address = missing.author.text();
-  add("From", missing.author_name.empty() ? address : phrase(missing.author_name) + " <" + address + '>');
+  if (missing.author) add("From", mailbox(*missing.author, missing.author_name));
   add("Date", missing.date);
   add("Message-ID", missing.message_id);
   if (missing.to && prefix.empty() && !header.has("To") && !header.has("Cc")) {

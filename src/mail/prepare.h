@@ -21,6 +21,13 @@ Result<std::vector<Address>> recipients_of(const Header& header);
 // there is one. data (65) if there is none.
 Result<Address> sender_of(const Header& header);
 
+// Whom the header names as its author: From's first mailbox, or Resent-From's. data (65) if there is none.
+Result<Address> author_of(const Header& header);
+
+// Makes that address the author, and keeps the one that was as Reply-To unless there is such a field. An author with
+// the address already stays as it is.
+void enforce_author(Header& header, const Address& author, const std::string& name);
+
 // True if a Resent-To, Resent-Cc or Resent-Bcc is there.
 bool is_resent(const Header& header);
 
@@ -29,11 +36,11 @@ void remove_bcc(Header& header);
 
 // What a submission adds where it is missing. Empty values are not used.
 struct Missing {
-  Address author;           // From's address
-  std::string author_name;  // From's display name, "" for none
-  std::string date;         // RFC 5322
-  std::string message_id;   // with its angle brackets
-  bool to = true;           // "To: undisclosed-recipients:;" where there is neither To nor Cc
+  std::optional<Address> author;  // From's address
+  std::string author_name;        // From's display name, "" for none
+  std::string date;               // RFC 5322
+  std::string message_id;         // with its angle brackets
+  bool to = true;                 // "To: undisclosed-recipients:;" where there is neither To nor Cc
 };
 void add_missing(Header& header, const Missing& missing);
 

@@ -7,6 +7,8 @@
 namespace pillarbox::base {
 namespace {
 
+constexpr auto all = std::numeric_limits<std::uint64_t>::max();
+
 using test::everything;
 using test::fails_as;
 using test::Folder;
@@ -17,7 +19,7 @@ TEST(Spool, KeepsSmallContentInMemory) {
   const Folder folder;
   for (const std::size_t size : {0U, 1U, 1000U}) {
     PiecesSource source(std::string(size, 'x'), 7);
-    auto spooled = spool(source, folder.path("queue"), 1000);
+    auto spooled = spool(source, folder.path("queue"), all, 1000);
     ASSERT_TRUE(succeeds(spooled));
     EXPECT_EQ(everything(**spooled)->size(), size);
     EXPECT_FALSE(std::filesystem::exists(folder.path("queue"))) << "there is nothing to put in it";
@@ -29,7 +31,7 @@ TEST(Spool, PutsLargeContentInAFileWithoutAName) {
   std::string content;
   for (int i = 0; i < 50000; ++i) content += std::to_string(i) + ' ';
   PiecesSource source(content, 999);
-  auto spooled = spool(source, folder.path("queue"), 1000);
+  auto spooled = spool(source, folder.path("queue"), all, 1000);
   ASSERT_TRUE(succeeds(spooled));
   EXPECT_TRUE(std::filesystem::is_empty(folder.path("queue")));
   EXPECT_EQ(*everything(**spooled), content);
@@ -38,7 +40,7 @@ TEST(Spool, PutsLargeContentInAFileWithoutAName) {
 TEST(Spool, IsOursAlone) {
   const Folder folder;
   PiecesSource source(std::string(2000, 'x'), 999);
-  ASSERT_TRUE(succeeds(spool(source, folder.path("a/b/queue"), 1000)));
+  ASSERT_TRUE(succeeds(spool(source, folder.path("a/b/queue"), all, 1000)));
   struct stat status {};
   for (const char* part : {"a", "a/b", "a/b/queue"}) {
     ASSERT_EQ(::stat(folder.path(part).c_str(), &status), 0);
@@ -53,7 +55,7 @@ TEST(Spool, SwitchesAtItsLimitWithoutLosingAByte) {
     for (std::size_t i = 0; i < size; ++i) content += static_cast<char>('a' + i % 26);
     for (const std::size_t piece : {1U, 3U, 1000U}) {
       PiecesSource source(content, piece);
-      auto spooled = spool(source, folder.path("queue"), 1000);
+      auto spooled = spool(source, folder.path("queue"), all, 1000);
       ASSERT_TRUE(succeeds(spooled));
       EXPECT_EQ(*everything(**spooled), content);
     }
@@ -65,17 +67,29 @@ TEST(Spool, FailsWhereItsFolderCanNotBeMade) {
   folder.write("file", "");
   for (const char* place : {"file/queue", "file"}) {
     PiecesSource source(std::string(2000, 'x'), 999);
-    EXPECT_TRUE(fails_as(spool(source, folder.path(place), 1000), Error::Kind::cannot_create));
+    EXPECT_TRUE(fails_as(spool(source, folder.path(place), all, 1000), Error::Kind::cannot_create));
   }
 }
 
 TEST(Spool, PassesOnAFailureOfItsSource) {
   const Folder folder;
   PiecesSource small("x", 1, true);
-  EXPECT_TRUE(fails_as(spool(small, folder.path("queue"), 1000), Error::Kind::io));
+  EXPECT_TRUE(fails_as(spool(small, folder.path("queue"), all, 1000), Error::Kind::io));
   PiecesSource large(std::string(5000, 'x'), 999, true);
-  EXPECT_TRUE(fails_as(spool(large, folder.path("queue"), 1000), Error::Kind::io));
+  EXPECT_TRUE(fails_as(spool(large, folder.path("queue"), all, 1000), Error::Kind::io));
   EXPECT_TRUE(std::filesystem::is_empty(folder.path("queue")));
+}
+
+TEST(Spool, HasALimit) {
+  const Folder folder;
+  for (const std::size_t in_memory : {10U, 100000U}) {
+    PiecesSource fits(std::string(1000, 'x'), 7);
+    auto spooled = spool(fits, folder.path("queue"), 1000, in_memory);
+    ASSERT_TRUE(succeeds(spooled));
+    EXPECT_EQ(everything(**spooled)->size(), 1000U);
+    PiecesSource large(std::string(1001, 'x'), 7);
+    EXPECT_TRUE(fails_as(spool(large, folder.path("queue"), 1000, in_memory), Error::Kind::data));
+  }
 }
 
 }  // namespace

@@ -157,5 +157,24 @@ TEST(Qualifying, LeavesOtherFieldsAndWhatItCanNotReadAlone) {
   EXPECT_EQ(qualified(text), text);
 }
 
+TEST(EnforceAuthor, ReplacesFromAndKeepsTheOldOneForReplies) {
+  const auto enforced = [](const std::string& text) {
+    Header all = header(text);
+    enforce_author(all, *Address::parse("alice@example.com"), "Alice");
+    return all.lines();
+  };
+  EXPECT_EQ(enforced("A: 1\r\nFrom: Bob <bob@x.test>\r\nTo: c@x.test\r\n"),
+            "A: 1\r\nFrom: Alice <alice@example.com>\r\nTo: c@x.test\r\nReply-To: Bob <bob@x.test>\r\n");
+  EXPECT_EQ(enforced("From: bob@x.test\r\nReply-To: d@x.test\r\n"),
+            "From: Alice <alice@example.com>\r\nReply-To: d@x.test\r\n");
+  for (const std::string own : {"From: Me <alice@EXAMPLE.com>\r\n", "To: c@x.test\r\n"}) EXPECT_EQ(enforced(own), own);
+  EXPECT_EQ(enforced("From: a@x.test,\r\n b@x.test\r\n"),
+            "From: Alice <alice@example.com>\r\nReply-To: a@x.test, b@x.test\r\n");
+  EXPECT_EQ(enforced("From: ((\r\n"), "From: Alice <alice@example.com>\r\nReply-To: ((\r\n");
+  EXPECT_EQ(enforced("From: \r\n"), "From: Alice <alice@example.com>\r\n");
+  EXPECT_EQ(enforced("Resent-To: r@x.test\r\nResent-From: bob@x.test\r\nFrom: c@x.test\r\n"),
+            "Resent-To: r@x.test\r\nResent-From: Alice <alice@example.com>\r\nFrom: c@x.test\r\n");
+}
+
 }  // namespace
 }  // namespace pillarbox::mail

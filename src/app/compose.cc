@@ -1,0 +1,164 @@
+#include "app/compose.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "app/report.h"
+#include "base/spool.h"
+#include "base/text.h"
+#include "config/aliases.h"
+#include "mail/prepare.h"
+#include "mail/received.h"
+
+namespace pillarbox::app {
+
+Result<const config::Account*> choose_account(const Request& request, const mail::Header& header,
+                                              const config::Settings& settings) {
+  std::optional<mail::Address> sender;
+  if (const auto path = mail::ReversePath::parse(request.sender.value_or("")); path) sender = path->address();
+  if (!sender) {
+    if (auto author = mail::author_of(header)) sender = std::move(*author);
+  }
+  return settings.account(request.account, sender);
+}
+
+Result<Submission> Composer::compose(const Request& request, mail::HeaderAndBody message) const {
+  auto sender = envelope_sender(request);
+  if (!sender) return sender.error();
+  std::vector<mail::Mailbox> wanted;
+  for (const std::string& text : request.recipients) {
+    auto list = mail::parse_list(text);
+    if (!list) return list.error();
+    wanted.insert(wanted.end(), list->begin(), list->end());
+  }
+  if (request.header_recipients) {
+    auto named = mail::recipients_of(message.header);
+    if (!named) return named.error();
+    for (mail::Address& address : *named) wanted.push_back({std::move(address), "", 0, 0, false});
+  }
+  auto recipients = resolve(wanted);
+  if (!recipients) return recipients.error();
+  auto envelope = mail::Envelope::make(*std::move(sender), *recipients);
+  if (!envelope) return envelope.error();
+  const auto own = own_address();
+  if (!own) return own.error();
+  mail::Header& header = message.header;
+  if (auto completed = complete(header, request, envelope->sender().address().value_or(*own)); !completed) {
+    return completed.error();
+  }
+  const mail::Field* id = header.find("Message-ID");
+  const std::string message_id = id ? mail::unfolded(id->value()) : "";
+
+  std::string head = header.text();
+  const std::uint64_t most = account_.max_message_size;
+  auto body = base::spool(*message.body, spool_, most - std::min<std::uint64_t>(most, head.size()));
+  if (!body && body.error().kind == Error::Kind::data) {
+    return Error{Error::Kind::data,
+                 "the message has more than " + std::to_string(most) + " bytes, the account's max_message_size"};
+  }
+  if (!body) return body.error();
+  mail::Message content(std::move(head), *std::move(body),
+                        mail::Normaliser(mail::Normaliser::Part::body, mail::Normaliser::Nul::drop));
+  if (envelope->recipients().size() > 1) content.keep();
+  if (const auto primed = content.prime(); !primed) return primed.error();
+  return Submission{
+      {.name = "-", .envelope = *std::move(envelope), .message = std::move(content), .dsn = dsn(request.dsn)},
+      message_id,
+      message.nuls_dropped};
+}
+
+std::string Composer::domain() const {
+  if (!account_.domain.empty()) return account_.domain;
+  if (account_.from && !account_.from->domain().empty()) return account_.from->domain();
+  return system_.fully_qualified_name();
+}
+
+Result<std::vector<mail::Address>> Composer::resolve(const std::vector<mail::Mailbox>& wanted) const {
+  const auto aliases = config::Aliases::load(account_.aliases);
+  if (!aliases) return aliases.error();
+  std::vector<std::string> local;  // not looked up in vain
+  if (!aliases->empty()) local = {"localhost", system_.host_name(), system_.fully_qualified_name(), domain()};
+  std::vector<mail::Address> recipients;
+  for (const mail::Mailbox& mailbox : wanted) {
+    const auto expansion = aliases->expand(mailbox, local);
+    for (const std::string& warning : expansion.warnings) complain(program_, warning);
+    if (expansion.addresses.empty() && !expansion.warnings.empty()) {
+      return Error{Error::Kind::no_user, mailbox.address.text() + ": its alias names nobody who can be sent mail"};
+    }
+    for (const mail::Address& address : expansion.addresses) {
+      auto whole = address.qualified(domain());
+      if (!whole) return whole.error();
+      recipients.push_back(*std::move(whole));
+    }
+  }
+  return recipients;
+}
+
+Result<mail::ReversePath> Composer::envelope_sender(const Request& request) const {
+  if (request.sender) {
+    auto sender = mail::ReversePath::parse(*request.sender);
+    if (!sender) return sender;
+    const bool own = !account_.allow_from_override ||
+                     (account_.sender != config::Sender::keep && !sender->is_null());  // a bounce stays one
+    if (!own && sender->is_null()) return sender;
+    if (!own) {
+      auto address = sender->address()->qualified(domain());
+      if (!address) return address.error();
+      return mail::ReversePath(*std::move(address));
+    }
+  }
+  auto author = own_address();
+  if (!author) return author.error();
+  return mail::ReversePath(*std::move(author));
+}
+
+// The account's address, or the caller's login at the domain.
+Result<mail::Address> Composer::own_address() const {
+  if (account_.from) return account_.from->qualified(domain());
+  return mail::Address::make(system_.login(), domain());
+}
+
+// What must not leave goes, what is missing comes.
+Result<void> Composer::complete(mail::Header& header, const Request& request, const mail::Address& author) const {
+  const config::Headers& wanted = account_.headers;
+  header.remove("Return-Path");
+  header.remove("Content-Length");
+  if (!wanted.keep_bcc) mail::remove_bcc(header);
+  if (wanted.qualify) mail::qualify(header, domain());
+  if (account_.sender == config::Sender::enforce) {
+    const auto own = own_address();
+    if (!own) return own.error();
+    mail::enforce_author(header, *own, author_name(request));
+  }
+  // Everybody's localhost is the same.
+  const bool own_domain = !author.domain().empty() && !base::iequals(author.domain(), "localhost");
+  const std::string id_domain = own_domain ? author.domain() : domain();
+  const auto now = clock_.now();
+  const std::string id = std::to_string(std::chrono::system_clock::to_time_t(now)) + "." + base::random_word();
+  mail::add_missing(header, {.author = wanted.from ? std::optional(author) : std::nullopt,
+                             .author_name = author_name(request),
+                             .date = wanted.date ? base::rfc5322_date(now) : "",
+                             .message_id = wanted.message_id ? "<" + id + "@" + id_domain + ">" : "",
+                             .to = wanted.to});
+  if (wanted.received) {
+    const std::string helo = account_.helo.empty() ? system_.fully_qualified_name() : account_.helo;
+    header.fields.insert(header.fields.begin(), {mail::received_field(helo, ::getuid(), now)});
+  }
+  return {};
+}
+
+std::string Composer::author_name(const Request& request) const {
+  if (request.full_name) return *request.full_name;
+  if (auto name = system_.environment("NAME"); name && !name->empty()) return *name;
+  return account_.from_full_name.empty() ? system_.full_name() : account_.from_full_name;
+}
+
+smtp::Dsn Composer::dsn(smtp::Dsn asked) const {
+  if (asked.notify.empty()) asked.notify = account_.dsn.notify;
+  if (asked.returned.empty()) asked.returned = account_.dsn.returned;
+  return asked;
+}
+
+}  // namespace pillarbox::app

@@ -1,0 +1,72 @@
+// Compose: what a caller of sendmail hands in becomes what leaves, by the rules of an account: the envelope, with
+// aliases resolved and bare names completed; the header, without what must not leave and with what was missing; the
+// body, read to its end.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "base/source.h"
+#include "base/system.h"
+#include "config/settings.h"
+#include "mail/header.h"
+#include "smtp/work.h"
+
+namespace pillarbox::app {
+
+// What a command line, or an SMTP client, says of a message.
+struct Request {
+  std::optional<std::string> account = {};    // --account
+  std::optional<std::string> sender = {};     // -f; "" and "<>" are the null sender
+  std::optional<std::string> full_name = {};  // -F
+  std::vector<std::string> recipients = {};   // each a list of addresses
+  bool header_recipients = false;             // those of the header, too
+  smtp::Dsn dsn = {};                         // before the account's
+};
+
+struct Submission {
+  smtp::Transaction transaction;
+  std::string message_id;
+  std::uint64_t nuls_dropped = 0;  // in the header
+};
+
+// The account whose mail this is: the one that is named, else by the sender's address, else by the From field.
+Result<const config::Account*> choose_account(const Request& request, const mail::Header& header,
+                                              const config::Settings& settings);
+
+class Composer {
+ public:
+  // spool: a folder for what is too large for memory. program: for warnings.
+  Composer(const config::Account& account, std::string spool, std::string program, const base::System& system,
+           const base::Clock& clock)
+      : account_(account), spool_(std::move(spool)), program_(std::move(program)), system_(system), clock_(clock) {}
+
+  // data (65) for an address or message that can't be sent, usage (64) without recipients, no_user (67) for an alias
+  // that names nobody, io (74), cannot_create (73) or temporary (75) if the body can't be read or kept.
+  Result<Submission> compose(const Request& request, mail::HeaderAndBody message) const;
+
+  // The domain that bare names get.
+  [[nodiscard]] std::string domain() const;
+  // Aliases, then domains for the bare names that are left. Each of the texts is a list of addresses.
+  [[nodiscard]] Result<std::vector<mail::Address>> resolve(const std::vector<mail::Mailbox>& wanted) const;
+
+ private:
+  [[nodiscard]] Result<mail::ReversePath> envelope_sender(const Request& request) const;
+  [[nodiscard]] Result<mail::Address> own_address() const;
+  [[nodiscard]] std::string author_name(const Request& request) const;
+  Result<void> complete(mail::Header& header, const Request& request, const mail::Address& author) const;
+  [[nodiscard]] smtp::Dsn dsn(smtp::Dsn asked) const;
+
+  const config::Account& account_;
+  std::string spool_;
+  std::string program_;
+  const base::System& system_;
+  const base::Clock& clock_;
+};
+
+}  // namespace pillarbox::app
