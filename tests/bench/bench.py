@@ -179,6 +179,13 @@ class Bench:
             raise Failed(f"meter: {said}")
         return samples
 
+    def check_octets(self, client: clients.Client, job: clients.Job, got: list[int]) -> None:
+        """Raises Failed unless messages of just these lengths are the job's."""
+        numbers = [0] * job.count if client.same else range(job.count)
+        wanted = [octets_sent((self.shared / job.folder / str(number)).read_bytes() + client.adds) for number in numbers]
+        if got != wanted:
+            raise Failed(f"messages of {got} octets arrived, not of {wanted}")
+
     def check(self, client: clients.Client, job: clients.Job, instance: peer.Instance) -> None:
         """Raises Failed unless exactly the job's messages arrived since the last check."""
         folder = self.shared / job.folder
@@ -196,6 +203,11 @@ class Bench:
                 peer.compare(expected, actual)
             except peer.Mismatch as problem:
                 raise Failed(str(problem)) from None
+
+
+def octets_sent(message: bytes) -> int:
+    """Of a message with LF line ends, the last included: with CRLF, stuffed dots and the final one."""
+    return len(message) + message.count(b"\n") + message.count(b"\n.") + message.startswith(b".") + len(b".\r\n")
 
 
 def together(samples: list[Sample], count: int) -> Sample:

@@ -12,6 +12,7 @@ from bench import Sample
 
 FAR = 0.04  # seconds of a round trip
 KB, MB = 1024, 1_000_000
+FLOOR_OF_W4 = 2037  # MB/s, where 1,000 were set as Pillarbox's target
 ENGINE, PIPELINE = "pillarbox --driver engine", "pillarbox --driver pipeline"
 SENDMAIL = "pillarbox as sendmail"
 TLS_OTHERS = ("msmtp", "curl", "esmtp", "swaks", "smtplib", "nullmailer smtp", "OpenSMTPD smtp(1)")
@@ -186,15 +187,17 @@ def large() -> Experiment:
     size = 100 * MB
     runs = [Run(name, size=size, quick_size=MB) for name in ("pillarbox", ENGINE, PIPELINE, "floor", *OTHERS)]
     idle = "pillarbox --version"
+
+    def speed(results: Results) -> list[float]:
+        return [size / MB / each.wall for each in results["pillarbox"]]
+
     runs.append(Run("pillarbox", idle, words=("--version",)))
     return Experiment(
         "W4",
         "One message of 100 MB with LF line ends",
-        (Group(servers.Sink, tuple(runs)),),
+        (Group(servers.Swallow, tuple(runs)),),
         (
-            Target(
-                "pillarbox", lambda results: [100 / each.wall for each in results["pillarbox"]], ("pillarbox",), 1000, True, "MB/s"
-            ),
+            Target("pillarbox", speed, ("pillarbox",), 1000, at_least=True, unit="MB/s"),
             Target(
                 "peak of pillarbox over its own with --version",
                 lambda results: [a.peak - b.peak for a, b in zip(results["pillarbox"], results[idle])],
@@ -202,7 +205,7 @@ def large() -> Experiment:
                 16,
                 unit="MiB",
             ),
-            ratio(wall, "pillarbox", "floor", None),
+            ratio(wall, "pillarbox", "floor", FLOOR_OF_W4 / 1000),  # the same on a machine of another speed
         ),
         rate=("MB/s", 100),
     )

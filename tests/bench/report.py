@@ -1,8 +1,8 @@
 """What came out: tables for the terminal and for results.md, and the plot of results.svg."""
 
-import argparse
 import dataclasses
 import datetime
+import json
 import math
 import os
 import pathlib
@@ -18,11 +18,13 @@ from experiments import Experiment, Results, Target, wall
 METHOD = """\
 Every client does the same work on the same server, one after the other, once a round; each round begins with another of
 them. Before that each does it once at a small size, and what arrived is compared with what was sent. What Exim and
-Postfix store is compared in the measured rounds as well; smtp-sink throws it away there. Wall time is from before the
+Postfix store is compared in the measured rounds as well; smtp-sink throws it away there, and for large messages a
+server of our own, which smtp-sink's speed would hide, counts the octets. Wall time is from before the
 fork to after the wait, CPU is user and system time, both of the client alone; the peak is that of its resident set. A
 figure is the median of the rounds, with the quartiles behind it. A ratio is the median of each round's ratio, so that
-what slows a whole round down cancels out. Servers and clients are Debian's packages, on loopback; 40 ms are a proxy's,
-which delays each direction by half of it and charges the TCP handshake. No client verifies certificates, but esmtp,
+what slows a whole round down cancels out. Servers and clients are Debian's packages, on loopback, and the servers'
+queues and mailboxes are in memory; 40 ms are a proxy's, which delays each direction by half of it and charges the TCP
+handshake. No client verifies certificates, but esmtp,
 which has no way not to.
 """
 
@@ -122,72 +124,89 @@ def table(head: list[str], lines: list[list[str]]) -> str:
     )
 
 
-class Page:
-    def __init__(self, desk: bench.Bench, arguments: argparse.Namespace):
-        self.desk, self.arguments = desk, arguments
-        self.sections: list[str] = []
-        self.charts: list[tuple[Experiment, list[Row]]] = []
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """An experiment's samples, and what else there is to say of it."""
 
-    def head(self) -> str:
-        def first_line(*command: str) -> str:
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-            return (done.stdout.splitlines() or ["?"])[0]
+    experiment: Experiment
+    results: Results
+    failed: dict[str, str]
+    conditions: str
 
-        ours = first_line(str(self.desk.links / "smtp"), "--version")
-        versions = [f"{name} {version}" for name, version in self.desk.versions.items()]
-        versions.append(f"Python {platform.python_version()}")
-        lines = [f"{ours}, beside {', '.join(versions)}."]
-        model = next(
-            (line.partition(":")[2].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")),
-            platform.machine(),
-        )
-        load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
-        lines.append(
-            f"{model}, {os.cpu_count()} cores, Linux {platform.release()}; load average at the beginning {load}; "
-            f"{datetime.date.today():%d %B %Y}; {self.arguments.rounds} rounds."
-        )
-        for name, reason in self.desk.missing.items():
-            lines.append(f"MISSING: {name}: {reason}")
-        return "\n".join(lines) + "\n"
-
-    def add(self, experiment: Experiment, results: Results, failed: dict[str, str]) -> str:
-        """The experiment's section, which the page keeps, too."""
-        if self.arguments.quick:
-            lines = [f"ok    {experiment.name} {label}" for label in results]
-        else:
-            made = rows(experiment, results)
-            self.charts.append((experiment, made))
-            over = f"time ÷ {experiment.reference}" if experiment.reference in results else "ratio"
-            per = f" for {experiment.per:,}" if experiment.per > 1 else ""
-            lines = [f"## {experiment.name}: {experiment.title}", ""]
-            lines.append(
-                table(
-                    ["client", f"wall{per}", f"CPU{per}", "peak MiB", "rate", over], [row.cells() for row in made]
-                )
-            )
-            verdicts = [verdict(target, results).cells() for target in experiment.targets]
-            lines += ["", table(["figure", "target", "measured", ""], verdicts), ""]
-        wanted = [run.client for group in experiment.groups for run in group.runs]
-        for name in dict.fromkeys(each for each in wanted if each in self.desk.missing):
-            lines.append(f"missing: {name}: {self.desk.missing[name]}")
-        lines += [f"FAIL  {experiment.name} {name}: {reason}" for name, reason in failed.items()]
-        section = "\n".join(lines)
-        self.sections.append(section)
-        return section
-
-    def write(self, folder: pathlib.Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        text = [
-            "# Pillarbox beside other clients\n",
-            "Written by `tests/bench/run`; [README.md](README.md) says what each experiment is. A machine that others "
-            "use at the\nsame time is noisy: read ratios, and CPU.\n",
-            METHOD,
-            self.head(),
-            "![times by Pillarbox's, on a logarithmic axis](results.svg)\n",
-            *self.sections,
+    def section(self) -> str:
+        made = rows(self.experiment, self.results)
+        over = f"time ÷ {self.experiment.reference}" if self.experiment.reference in self.results else "ratio"
+        per = f" for {self.experiment.per:,}" if self.experiment.per > 1 else ""
+        head = ["client", f"wall{per}", f"CPU{per}", "peak MiB", "rate", over]
+        verdicts = [verdict(target, self.results).cells() for target in self.experiment.targets]
+        lines = [
+            f"## {self.experiment.name}: {self.experiment.title}\n",
+            table(head, [row.cells() for row in made]) + "\n",
+            table(["figure", "target", "measured", ""], verdicts) + "\n",
+            *(f"Without {name}: {reason}\n" for name, reason in self.failed.items()),
+            f"{self.conditions}\n",
         ]
-        (folder / "results.md").write_text("\n".join(text).rstrip() + "\n", encoding="utf-8")
-        (folder / "results.svg").write_text(plot(self.charts), encoding="utf-8")
+        return "\n".join(lines)
+
+    def quick_lines(self) -> str:
+        lines = [f"ok    {self.experiment.name} {label}" for label in self.results]
+        lines += [f"FAIL  {self.experiment.name} {label}: {reason}" for label, reason in self.failed.items()]
+        return "\n".join(lines)
+
+    def raw(self) -> dict[str, object]:
+        samples = {
+            label: [[round(figure, 6) for figure in dataclasses.astuple(each)] for each in every]
+            for label, every in self.results.items()
+        }
+        return {"conditions": self.conditions, "failed": self.failed, "samples": samples}
+
+    @classmethod
+    def of_raw(cls, experiment: Experiment, raw: dict) -> "Outcome":
+        results = {label: [bench.Sample(*each) for each in every] for label, every in raw["samples"].items()}
+        return cls(experiment, results, raw["failed"], raw["conditions"])
+
+
+def conditions(rounds: int) -> str:
+    model = next(
+        (line.partition(":")[2].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")),
+        platform.machine(),
+    )
+    return (
+        f"{rounds} rounds, {datetime.date.today():%d %B %Y}; {model}, {os.cpu_count()} cores, Linux "
+        f"{platform.release()}, load average {os.getloadavg()[2]:.1f}."
+    )
+
+
+def versions(desk: bench.Bench) -> str:
+    """And what is missing."""
+    done = subprocess.run([desk.links / "smtp", "--version"], capture_output=True, text=True, check=False)
+    ours = (done.stdout.splitlines() or ["Pillarbox"])[0]
+    others = [f"{name} {version}" for name, version in desk.versions.items()] + [f"Python {platform.python_version()}"]
+    lines = [f"{ours}, beside {', '.join(others)}.\n"]
+    lines += [f"Missing: {name}: {reason}\n" for name, reason in desk.missing.items()]
+    return "\n".join(lines)
+
+
+def write(folder: pathlib.Path, head: str, every: Sequence[Experiment], outcomes: Sequence[Outcome]) -> None:
+    """results.md and results.svg, and results.json: what of it is not measured anew stays as it was."""
+    folder.mkdir(parents=True, exist_ok=True)
+    kept = folder / "results.json"
+    raw = json.loads(kept.read_text()) if kept.exists() else {}
+    raw |= {outcome.experiment.name: outcome.raw() for outcome in outcomes}
+    kept.write_text(json.dumps(raw, ensure_ascii=False, sort_keys=True) + "\n", encoding="utf-8")
+    shown = [Outcome.of_raw(each, raw[each.name]) for each in every if each.name in raw]
+    text = [
+        "# Pillarbox beside other clients\n",
+        "Written by `tests/bench/run`; [README.md](README.md) says what each experiment is. A machine that others use "
+        "at the\nsame time is noisy: read ratios, and CPU.\n",
+        METHOD,
+        head,
+        "![times by Pillarbox's, on a logarithmic axis](results.svg)\n",
+        *(outcome.section() for outcome in shown),
+    ]
+    (folder / "results.md").write_text("\n".join(text).rstrip() + "\n", encoding="utf-8")
+    charts = [(outcome.experiment, rows(outcome.experiment, outcome.results)) for outcome in shown]
+    (folder / "results.svg").write_text(plot(charts), encoding="utf-8")
 
 
 # ------------------------------------------------------------------- the plot
