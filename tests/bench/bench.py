@@ -92,7 +92,7 @@ class Bench:
                     self._unpack(client)
                 there.append(client)
             except (peer.PeerError, subprocess.SubprocessError, OSError) as problem:
-                self.missing[client.name] = str(problem).splitlines()[0]
+                self.missing[client.name] = " ".join(str(problem).split())[-200:]
         return there
 
     def _unpack(self, client: clients.Client) -> None:
@@ -182,7 +182,8 @@ class Bench:
     def check_octets(self, client: clients.Client, job: clients.Job, got: list[int]) -> None:
         """Raises Failed unless messages of just these lengths are the job's."""
         numbers = [0] * job.count if client.same else range(job.count)
-        wanted = [octets_sent((self.shared / job.folder / str(number)).read_bytes() + client.adds) for number in numbers]
+        folder = self.shared / job.folder
+        wanted = [octets_sent((folder / str(number)).read_bytes() + client.adds) for number in numbers]
         if got != wanted:
             raise Failed(f"messages of {got} octets arrived, not of {wanted}")
 

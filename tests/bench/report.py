@@ -93,7 +93,8 @@ def rows(experiment: Experiment, results: Results) -> list[Row]:
         times = [experiment.per * wall(each) for each in samples]
         rate = ""
         if experiment.rate and not runs[label].idle:
-            rate = f"{number(experiment.rate[1] / statistics.median(wall(each) for each in samples))} {experiment.rate[0]}"
+            unit, units = experiment.rate
+            rate = f"{number(units / statistics.median(wall(each) for each in samples))} {unit}"
         made.append(
             Row(
                 label + (f" (did {samples[0].count}, scaled)" if 1 < samples[0].count < experiment.per else ""),
@@ -130,7 +131,8 @@ class Outcome:
 
     experiment: Experiment
     results: Results
-    failed: dict[str, str]
+    failed: dict[str, str]  # runs, and why
+    missing: dict[str, str]  # clients that can't be had, and why
     conditions: str
 
     def section(self) -> str:
@@ -143,7 +145,8 @@ class Outcome:
             f"## {self.experiment.name}: {self.experiment.title}\n",
             table(head, [row.cells() for row in made]) + "\n",
             table(["figure", "target", "measured", ""], verdicts) + "\n",
-            *(f"Without {name}: {reason}\n" for name, reason in self.failed.items()),
+            *(f"Failed: {name}: {reason}\n" for name, reason in self.failed.items()),
+            *(f"Missing: {name}: {reason}\n" for name, reason in self.missing.items()),
             f"{self.conditions}\n",
         ]
         return "\n".join(lines)
@@ -151,6 +154,7 @@ class Outcome:
     def quick_lines(self) -> str:
         lines = [f"ok    {self.experiment.name} {label}" for label in self.results]
         lines += [f"FAIL  {self.experiment.name} {label}: {reason}" for label, reason in self.failed.items()]
+        lines += [f"none  {self.experiment.name} {label}: {reason}" for label, reason in self.missing.items()]
         return "\n".join(lines)
 
     def raw(self) -> dict[str, object]:
@@ -158,12 +162,12 @@ class Outcome:
             label: [[round(figure, 6) for figure in dataclasses.astuple(each)] for each in every]
             for label, every in self.results.items()
         }
-        return {"conditions": self.conditions, "failed": self.failed, "samples": samples}
+        return {"conditions": self.conditions, "failed": self.failed, "missing": self.missing, "samples": samples}
 
     @classmethod
     def of_raw(cls, experiment: Experiment, raw: dict) -> "Outcome":
         results = {label: [bench.Sample(*each) for each in every] for label, every in raw["samples"].items()}
-        return cls(experiment, results, raw["failed"], raw["conditions"])
+        return cls(experiment, results, raw["failed"], raw["missing"], raw["conditions"])
 
 
 def conditions(rounds: int) -> str:
@@ -229,7 +233,8 @@ def plot(charts: list[tuple[Experiment, list[Row]]]) -> str:
         shown = [row for row in made if row.over]
         if not shown:
             continue
-        body.append(f'<text x="10" y="{y + 12}" class="title">{escape(f"{experiment.name}  {experiment.title}")}</text>')
+        title = escape(f"{experiment.name}  {experiment.title}")
+        body.append(f'<text x="10" y="{y + 12}" class="title">{title}</text>')
         y += 24
         for row in sorted(shown, key=lambda each: each.over.middle):
             label = row.label.split(" (did")[0]
@@ -237,9 +242,8 @@ def plot(charts: list[tuple[Experiment, list[Row]]]) -> str:
             begin, end = sorted((x(1), x(row.over.middle)))
             kind = "ours" if ours else "faster" if row.over.middle < 1 else "slower"
             body.append(f'<text x="{LEFT - 8}" y="{y + 12}" class="label">{escape(label)}</text>')
-            body.append(
-                f'<rect x="{begin:.1f}" y="{y + 2}" width="{max(2.0, end - begin):.1f}" height="{LINE - 5}" class="{kind}"/>'
-            )
+            size = f'width="{max(2.0, end - begin):.1f}" height="{LINE - 5}"'
+            body.append(f'<rect x="{begin:.1f}" y="{y + 2}" {size} class="{kind}"/>')
             low, high = x(row.over.low), x(row.over.high)
             middle = y + 2 + (LINE - 5) / 2
             body.append(f'<path d="M{low:.1f} {middle}H{high:.1f}" class="spread"/>')

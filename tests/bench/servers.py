@@ -73,7 +73,7 @@ def recipients(number: int) -> list[str]:
 
 
 class Sink(peer.Server):
-    """Postfix's smtp-sink: PIPELINING, no TLS, no CHUNKING. The port `untrusted` keeps what it gets, at the disk's speed."""
+    """Postfix's smtp-sink: PIPELINING, no TLS, no CHUNKING. The port `untrusted` keeps what it gets."""
 
     name, packages = postfix.Postfix.name, postfix.Postfix.packages  # the same chroot
     label = "smtp-sink"
