@@ -195,7 +195,7 @@ class Bench:
             wanted[(folder / ("0" if client.same else str(number))).read_bytes() + client.adds] += len(job.recipients)
         try:
             got = collections.Counter(servers.arrived(instance))
-        except peer.Mismatch as problem:
+        except (peer.Mismatch, peer.PeerError) as problem:
             raise Failed(str(problem)) from None
         if got.total() != wanted.total():
             raise Failed(f"{got.total()} messages arrived, not {wanted.total()}")

@@ -13,19 +13,18 @@ from collections.abc import Callable, Sequence
 from xml.sax.saxutils import escape
 
 import bench
-from experiments import Experiment, Results, Target, wall
+from experiments import Experiment, Results, Run, Target, cpu, wall
 
 METHOD = """\
-Every client does the same work on the same server, one after the other, once a round; each round begins with another of
-them. Before that each does it once at a small size, and what arrived is compared with what was sent. What Exim and
+Every client does the same work on the same server, one after the other, once a round; each round begins with another
+of them. Before that each does it once at a small size, and what arrived is compared with what was sent. What Exim and
 Postfix store is compared in the measured rounds as well; smtp-sink throws it away there, and for large messages a
-server of our own, which smtp-sink's speed would hide, counts the octets. Wall time is from before the
-fork to after the wait, CPU is user and system time, both of the client alone; the peak is that of its resident set. A
-figure is the median of the rounds, with the quartiles behind it. A ratio is the median of each round's ratio, so that
-what slows a whole round down cancels out. Servers and clients are Debian's packages, on loopback, and the servers'
-queues and mailboxes are in memory; 40 ms are a proxy's, which delays each direction by half of it and charges the TCP
-handshake. No client verifies certificates, but esmtp,
-which has no way not to.
+server of our own, which smtp-sink's speed would hide, counts the octets. Wall time is from before the fork to after
+the wait, CPU is user and system time, both of the client alone; the peak is that of its resident set. A figure is the
+median of the rounds, with the quartiles behind it. A ratio is the median of each round's ratio, so that what slows a
+whole round down cancels out. Servers and clients are Debian's packages, on loopback, and the servers' queues and
+mailboxes are in memory; 40 ms are a proxy's, which delays each direction by half of it and charges the TCP handshake.
+No client verifies certificates, but esmtp, which has no way not to.
 """
 
 
@@ -62,12 +61,13 @@ def seconds(value: float) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class Row:
+    run: Run
     label: str
     wall: Spread
     cpu: Spread
     peak: float
     rate: str
-    over: Spread | None  # its time by the reference's
+    over: Spread | None  # its time by that of the group's reference
 
     def cells(self) -> list[str]:
         over = self.over.text(number) if self.over else "–"
@@ -86,26 +86,28 @@ class Verdict:
 
 
 def rows(experiment: Experiment, results: Results) -> list[Row]:
-    reference = results.get(experiment.reference)
-    runs = {run.name: run for group in experiment.groups for run in group.runs}
     made = []
-    for label, samples in results.items():
-        times = [experiment.per * wall(each) for each in samples]
-        rate = ""
-        if experiment.rate and not runs[label].idle:
-            unit, units = experiment.rate
-            rate = f"{number(units / statistics.median(wall(each) for each in samples))} {unit}"
-        made.append(
-            Row(
-                label + (f" (did {samples[0].count}, scaled)" if 1 < samples[0].count < experiment.per else ""),
-                Spread.of(times),
-                Spread.of([experiment.per * each.cpu / each.count for each in samples]),
-                statistics.median(each.peak for each in samples),
-                rate,
-                Spread.of([wall(a) / wall(b) for a, b in zip(samples, reference)]) if reference else None,
-            )
-        )
+    for group in experiment.groups:
+        reference = results.get(group.reference)
+        made += [row(experiment, run, results[run.name], reference) for run in group.runs if run.name in results]
     return made
+
+
+def row(experiment: Experiment, run: Run, samples: list[bench.Sample], reference: list[bench.Sample] | None) -> Row:
+    did = samples[0].count
+    rate = ""
+    if experiment.rate and not run.idle:
+        unit, units = experiment.rate
+        rate = f"{number(units / statistics.median(wall(each) for each in samples))} {unit}"
+    return Row(
+        run,
+        f"{run.name} (did {did}, scaled)" if 1 < did < experiment.per else run.name,
+        Spread.of([experiment.per * wall(each) for each in samples]),
+        Spread.of([experiment.per * cpu(each) for each in samples]),
+        statistics.median(each.peak for each in samples),
+        rate,
+        Spread.of([wall(a) / wall(b) for a, b in zip(samples, reference)]) if reference else None,
+    )
 
 
 def verdict(target: Target, results: Results) -> Verdict:
@@ -137,9 +139,8 @@ class Outcome:
 
     def section(self) -> str:
         made = rows(self.experiment, self.results)
-        over = f"time ÷ {self.experiment.reference}" if self.experiment.reference in self.results else "ratio"
         per = f" for {self.experiment.per:,}" if self.experiment.per > 1 else ""
-        head = ["client", f"wall{per}", f"CPU{per}", "peak MiB", "rate", over]
+        head = ["client", f"wall{per}", f"CPU{per}", "peak MiB", "rate", "time ÷ Pillarbox's"]
         verdicts = [verdict(target, self.results).cells() for target in self.experiment.targets]
         lines = [
             f"## {self.experiment.name}: {self.experiment.title}\n",
@@ -220,7 +221,7 @@ LEFT, WIDTH, LINE, GAP, TOP = 330, 560, 18, 44, 60
 
 def plot(charts: list[tuple[Experiment, list[Row]]]) -> str:
     """A bar a client from 1, Pillarbox's time, to its ratio, with the quartiles as a line; right is slower."""
-    spreads = [row.over for _, made in charts for row in made if row.over]
+    spreads = [row.over for _, made in charts for row in made if row.over and row.run.plotted]
     lowest = math.floor(math.log10(min([0.5, *(spread.low for spread in spreads)])))
     highest = math.ceil(math.log10(max([2, *(spread.high for spread in spreads)])))
 
@@ -230,17 +231,18 @@ def plot(charts: list[tuple[Experiment, list[Row]]]) -> str:
     body = []
     y = TOP
     for experiment, made in charts:
-        shown = [row for row in made if row.over]
+        shown = [row for row in made if row.over and row.run.plotted]
         if not shown:
             continue
         title = escape(f"{experiment.name}  {experiment.title}")
         body.append(f'<text x="10" y="{y + 12}" class="title">{title}</text>')
         y += 24
-        for row in sorted(shown, key=lambda each: each.over.middle):
-            label = row.label.split(" (did")[0]
-            ours = label == experiment.reference
+        references = [group.reference for group in experiment.groups]
+        turn = {run: place for place, group in enumerate(experiment.groups) for run in group.runs}
+        for row in sorted(shown, key=lambda each: (turn[each.run], each.over.middle)):
+            label = row.run.name
             begin, end = sorted((x(1), x(row.over.middle)))
-            kind = "ours" if ours else "faster" if row.over.middle < 1 else "slower"
+            kind = "ours" if label in references else "faster" if row.over.middle < 1 else "slower"
             body.append(f'<text x="{LEFT - 8}" y="{y + 12}" class="label">{escape(label)}</text>')
             size = f'width="{max(2.0, end - begin):.1f}" height="{LINE - 5}"'
             body.append(f'<rect x="{begin:.1f}" y="{y + 2}" {size} class="{kind}"/>')
