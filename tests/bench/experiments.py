@@ -171,7 +171,8 @@ def cold_starts(lean: bool, mailq: bool) -> list[Experiment]:
 
 def bulk() -> Experiment:
     several = {"count": 1000, "quick": 10, "size": 4 * KB}
-    runs = [Run(name, **several) for name in ("pillarbox", "floor", "curl", "smtplib", "smtp-source")]
+    by_one_connection = ("pillarbox", "floor", "curl", "smtplib", "smtp-source")
+    runs = [Run(name, repeats=3, **several) for name in by_one_connection]
     one_each = ("msmtp", "esmtp", "swaks", "nullmailer smtp", "OpenSMTPD smtp(1)")
     runs += [Run(name, **(several | {"count": 20, "quick": 2})) for name in one_each]
     return Experiment(
