@@ -202,9 +202,9 @@ def write(folder: pathlib.Path, head: str, every: Sequence[Experiment], outcomes
     shown = [Outcome.of_raw(each, raw[each.name]) for each in every if each.name in raw]
     text = [
         "# Pillarbox beside other clients\n",
-        "Written by `tests/bench/run`; [README.md](README.md) says what each experiment is. Where the load average below "
-        "an\nexperiment is about the number of cores or more, others used the machine as well, and it was noisy: read "
-        "ratios, and CPU.\n",
+        "Written by `tests/bench/run`; [README.md](README.md) says what each experiment is. Where the load average "
+        "below an\nexperiment is about the number of cores or more, others used the machine as well, and it was noisy: "
+        "read ratios, and CPU.\n",
         METHOD,
         head,
         "![times by Pillarbox's, on a logarithmic axis](results.svg)\n",
