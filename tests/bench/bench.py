@@ -92,7 +92,7 @@ class Bench:
                     self._unpack(client)
                 there.append(client)
             except (peer.PeerError, subprocess.SubprocessError, OSError) as problem:
-                self.missing[client.name] = str(problem).splitlines()[0]
+                self.missing[client.name] = " ".join(str(problem).split())[-200:]
         return there
 
     def _unpack(self, client: clients.Client) -> None:
@@ -179,6 +179,14 @@ class Bench:
             raise Failed(f"meter: {said}")
         return samples
 
+    def check_octets(self, client: clients.Client, job: clients.Job, got: list[int]) -> None:
+        """Raises Failed unless messages of just these lengths are the job's."""
+        numbers = [0] * job.count if client.same else range(job.count)
+        folder = self.shared / job.folder
+        wanted = [octets_sent((folder / str(number)).read_bytes() + client.adds) for number in numbers]
+        if got != wanted:
+            raise Failed(f"messages of {got} octets arrived, not of {wanted}")
+
     def check(self, client: clients.Client, job: clients.Job, instance: peer.Instance) -> None:
         """Raises Failed unless exactly the job's messages arrived since the last check."""
         folder = self.shared / job.folder
@@ -187,7 +195,7 @@ class Bench:
             wanted[(folder / ("0" if client.same else str(number))).read_bytes() + client.adds] += len(job.recipients)
         try:
             got = collections.Counter(servers.arrived(instance))
-        except peer.Mismatch as problem:
+        except (peer.Mismatch, peer.PeerError) as problem:
             raise Failed(str(problem)) from None
         if got.total() != wanted.total():
             raise Failed(f"{got.total()} messages arrived, not {wanted.total()}")
@@ -196,6 +204,11 @@ class Bench:
                 peer.compare(expected, actual)
             except peer.Mismatch as problem:
                 raise Failed(str(problem)) from None
+
+
+def octets_sent(message: bytes) -> int:
+    """Of a message with LF line ends, the last included: with CRLF, stuffed dots and the final one."""
+    return len(message) + message.count(b"\n") + message.count(b"\n.") + message.startswith(b".") + len(b".\r\n")
 
 
 def together(samples: list[Sample], count: int) -> Sample:

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """The delay proxy: a ping-pong takes a round trip each time, a stream takes about one, and nothing is lost.
 
-Times are held from below only; a busy machine may be as slow as it likes. That something takes few round trips is told by
-what it is quicker than: a ping-pong of many, by the same proxy at the same time.
+Times are held from below only; a busy machine may be as slow as it likes. That something takes few round trips is told
+by what it is quicker than: a ping-pong of many, by the same proxy at the same time.
 """
 
 import hashlib
