@@ -25,6 +25,7 @@ class Console final : public smtp::View {
   void reply_line(std::string_view line) override;
   void body(std::string_view piece) override;
   void body_ended() override;
+  [[nodiscard]] bool shows_dialogue() const override { return wanted_.trace; }
   void connected(const smtp::Connection& connection) override;
   void trying_again(std::string_view why) override;
   void secured(const smtp::Connection& connection) override;

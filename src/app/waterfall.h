@@ -18,6 +18,7 @@ class Waterfall final : public smtp::View {
  public:
   explicit Waterfall(bool json) : json_(json) {}
 
+  [[nodiscard]] bool shows_dialogue() const override { return true; }
   void connecting(std::string_view server) override;
   void resolved() override;
   void connected(const smtp::Connection& connection) override;

@@ -35,14 +35,6 @@ bool Channel::settle() {
   return true;
 }
 
-bool Channel::settle_but_quit() {
-  if (!flush()) return false;
-  while (session_.dialogue_.awaited().value_or(Phase::quit) != Phase::quit) {
-    if (!listen()) return false;
-  }
-  return true;
-}
-
 bool Channel::await_reply() {
   return flush() && listen();
 }

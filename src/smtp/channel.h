@@ -22,8 +22,6 @@ class Channel {
   bool put(std::string_view octets);
   // Until all has left and each command has its reply.
   bool settle();
-  // The same, but for the reply to a QUIT behind them all.
-  bool settle_but_quit();
   // Until all has left and something more was heard.
   bool await_reply();
   // Until all has left; then what the server has said without being asked, without waiting for it.

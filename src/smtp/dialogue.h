@@ -92,6 +92,8 @@ class Dialogue {
   [[nodiscard]] Phase phase() const { return phase_; }
   // A reply is complete and no command is out: the next write would be a new command.
   [[nodiscard]] bool settled() const { return awaited_.empty(); }
+  // Somebody wants to see all of it.
+  [[nodiscard]] bool watched() const { return view_.shows_dialogue(); }
   // The command whose reply is the next to come.
   [[nodiscard]] std::optional<Phase> awaited() const {
     return awaited_.empty() ? std::nullopt : std::optional(awaited_.front().phase);

@@ -2,6 +2,7 @@
 // else prints what is said.
 #pragma once
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -37,6 +38,8 @@ struct Connection {
 class View {
  public:
   virtual ~View() = default;
+  // Every line is of interest, the last one too.
+  [[nodiscard]] virtual bool shows_dialogue() const { return false; }
   virtual void connecting(std::string_view /*server*/) {}  // its name is looked up
   virtual void resolved() {}                               // and is known; a proxy's, if there is one
   virtual void connected(const Connection& /*connection*/) {}
@@ -55,6 +58,9 @@ class Views final : public View {
  public:
   explicit Views(std::vector<View*> views) : views_(std::move(views)) {}
 
+  [[nodiscard]] bool shows_dialogue() const override {
+    return std::any_of(views_.begin(), views_.end(), [](const View* view) { return view->shows_dialogue(); });
+  }
   void connecting(std::string_view server) override { tell(&View::connecting, server); }
   void resolved() override { tell(&View::resolved); }
   void connected(const Connection& connection) override { tell(&View::connected, connection); }
