@@ -1,8 +1,8 @@
 // Entry: a message in the queue, as it is on disk: one file that is written once and never changed. Its name is its id.
 //
 // The form is pillarbox-queue(5): a magic line with the version, length-prefixed fields (netstrings), the content as it
-// leaves, before dot-stuffing, and a checksum over all before it. A file of which a byte is missing, changed or left over
-// is no message.
+// leaves, before dot-stuffing, and a checksum over all before it. A file of which a byte is missing, changed or left
+// over is no message.
 #pragma once
 
 #include <sys/types.h>
@@ -43,5 +43,16 @@ bool is_id(std::string_view name);
 
 // All that stands before the content.
 std::string encode(const Entry& entry, std::uint64_t content_size);
+
+// What stands before the content, read back: every value is validated again, for a queue file is its owner's word.
+struct Head {
+  Entry entry;
+  std::uint64_t content_size = 0;
+};
+constexpr std::size_t head_start = 64;  // bytes of a file from which head_size can tell
+Result<std::size_t> head_size(std::string_view start);
+Result<Head> decode(std::string_view head);  // data (65) if it is none
+// It begins as a queue file of a later version does: no business of ours, and no damage.
+bool is_of_later_version(std::string_view start);
 
 }  // namespace pillarbox::queue

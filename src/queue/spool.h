@@ -1,13 +1,13 @@
 // Spool: the directory of one user's queue. What is committed is on disk, fsynced, under its final name, in an fsynced
-// directory; what is not committed leaves nothing behind. Everything is relative to the opened directory; symbolic links,
-// FIFOs, and files of other owners are never followed, read or removed.
+// directory; what is not committed leaves nothing behind. Everything is relative to the opened directory; symbolic
+// links, FIFOs, and files of other owners are never followed, read or removed.
 //
-//   <id>  <id>.state    messages and their state, 0600       new        made for root's path unit, removed by its runner
-//   tmp.*               what is being written                corrupt/   files that are no message
+//   <id>  <id>.state    messages and their state, 0600       new        made for root's path unit, removed by its
+//   runner tmp.*               what is being written                corrupt/   files that are no message
 //                                                            failed/    messages that can't be bounced
 //
-// Errors: cannot_create (73) naming the path where the place can't be made, written or trusted; temporary (75) if the disk
-// or a quota is full; io (74) if the device failed. A failed fsync is never tried again and believed.
+// Errors: cannot_create (73) naming the path where the place can't be made, written or trusted; temporary (75) if the
+// disk or a quota is full; io (74) if the device failed. A failed fsync is never tried again and believed.
 #pragma once
 
 #include <sys/types.h>
@@ -55,7 +55,7 @@ class Locked {
 
   [[nodiscard]] const Entry& entry() const;
   [[nodiscard]] const State& state() const;
-  [[nodiscard]] std::uint64_t size() const;        // of the content, bytes
+  [[nodiscard]] std::uint64_t size() const;                     // of the content, bytes
   [[nodiscard]] std::unique_ptr<base::Source> content() const;  // from its start; rewindable
   // Durable when it returns.
   Result<void> save(const State& state);
@@ -89,18 +89,20 @@ class Spool {
   [[nodiscard]] const std::string& path() const;
 
   // An id is given here, unless the entry has one (a notification's): if that is in the queue already, commit() adds
-  // nothing and succeeds. The size is the content's.
+  // nothing and succeeds. The size is the content's. data (65) if the entry is not to be read back as it is.
   Result<NewEntry> begin(Entry entry, std::uint64_t content_size);
 
   // Ids of what may be messages, the oldest first; nothing is opened.
   [[nodiscard]] Result<std::vector<std::string>> ids() const;
   // Without a lock and without a look at the content: for listings. Nothing if it has gone, or is none.
   [[nodiscard]] std::optional<Listed> look(const std::string& id) const;
-  // All of it is read, and its checksum compared. Nothing if somebody else has it or it has gone; a file that is no
-  // message goes to corrupt/, and data (65) says so. A state that was lost or damaged is fresh; warnings has a line on it.
+  // All of it is read, and its checksum compared. Nothing if somebody else has it or it has gone, or if it is not to be
+  // touched: a link, a FIFO, another owner's, a later version's; a file that is no message goes to corrupt/, and data
+  // (65) says so. A state that is missing or damaged is fresh. warnings has a line on each of these but for a missing
+  // state, which a message that was not tried yet has not.
   Result<std::optional<Locked>> lock(const std::string& id, std::vector<std::string>& warnings);
 
-  // Removes temporary files older than an hour.
+  // Removes temporary files, and states without a message, that are older than an hour.
   void sweep(Time now) const;
   // Makes <uid>/new, or removes it.
   Result<void> announce() const;

@@ -22,7 +22,7 @@ enum class Progress {
 
 struct RecipientState {
   Progress progress = Progress::owed;
-  std::string reply = {};  // the server's last words on it, or why there are none; 512 bytes at most
+  std::string reply = {};   // the server's last words on it, or why there are none; 512 bytes at most
   std::string status = {};  // RFC 3463, "" if not known
 };
 
