@@ -24,6 +24,7 @@ class UniqueFd {
   ~UniqueFd() { reset(); }
 
   [[nodiscard]] int get() const noexcept { return fd_; }
+  [[nodiscard]] int release() noexcept { return std::exchange(fd_, -1); }  // the caller closes it
   explicit operator bool() const noexcept { return fd_ >= 0; }
 
  private:

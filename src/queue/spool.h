@@ -1,0 +1,117 @@
+// Spool: the directory of one user's queue. What is committed is on disk, fsynced, under its final name, in an fsynced
+// directory; what is not committed leaves nothing behind. Everything is relative to the opened directory; symbolic
+// links, FIFOs, and files of other owners are never followed, read or removed.
+//
+//   <id>  <id>.state    messages and their state, 0600       new        made for root's path unit, removed by its
+//   runner tmp.*               what is being written                corrupt/   files that are no message
+//                                                            failed/    messages that can't be bounced
+//
+// Errors: cannot_create (73) naming the path where the place can't be made, written or trusted; temporary (75) if the
+// disk or a quota is full; io (74) if the device failed. A failed fsync is never tried again and believed.
+#pragma once
+
+#include <sys/types.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "base/source.h"
+#include "base/unique_fd.h"
+#include "queue/entry.h"
+#include "queue/state.h"
+
+namespace pillarbox::queue {
+
+// A message being put into the queue: removed again unless it is committed.
+class NewEntry {
+ public:
+  NewEntry(NewEntry&&) noexcept;
+  NewEntry& operator=(NewEntry&&) = delete;
+  ~NewEntry();
+
+  // The content, to its end; once.
+  Result<void> write(base::Source& content);
+  // With a state if some recipients are done already. After it the message is safe.
+  Result<std::string> commit(const State& state);  // its id
+
+ private:
+  friend class Spool;
+  struct Impl;
+  explicit NewEntry(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+// An entry that is ours alone while this lives: flock(2) on the message file, whose name led to it when it was locked.
+class Locked {
+ public:
+  Locked(Locked&&) noexcept;
+  Locked& operator=(Locked&&) = delete;
+  ~Locked();
+
+  [[nodiscard]] const Entry& entry() const;
+  [[nodiscard]] const State& state() const;
+  [[nodiscard]] std::uint64_t size() const;                     // of the content, bytes
+  [[nodiscard]] std::unique_ptr<base::Source> content() const;  // from its start; rewindable
+  // Durable when it returns.
+  Result<void> save(const State& state);
+  Result<void> remove();
+  Result<void> set_aside();  // to failed/, with its state
+
+ private:
+  friend class Spool;
+  struct Impl;
+  explicit Locked(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+struct Listed {
+  Entry entry;
+  State state;
+  std::uint64_t size = 0;
+};
+
+class Spool {
+ public:
+  // The directory of that user below a place. With make, what is missing of both is made: the place 1733 if that is
+  // asked for (root's), else 0700, the user's 0700, whatever the umask. Where somebody else has taken the user's name,
+  // "<uid>-<random>" is made or found: what counts is the owner. Nothing if it is not there and not to be made.
+  static Result<std::optional<Spool>> open(const std::string& place, uid_t uid, bool make, bool shared_place = false);
+
+  Spool(Spool&&) noexcept;
+  Spool& operator=(Spool&&) noexcept;
+  ~Spool();
+
+  [[nodiscard]] const std::string& path() const;
+
+  // An id is given here, unless the entry has one (a notification's): if that is in the queue already, commit() adds
+  // nothing and succeeds. The size is the content's. data (65) if the entry is not to be read back as it is.
+  Result<NewEntry> begin(Entry entry, std::uint64_t content_size);
+
+  // Ids of what may be messages, the oldest first; nothing is opened.
+  [[nodiscard]] Result<std::vector<std::string>> ids() const;
+  // Without a lock and without a look at the content: for listings. Nothing if it has gone, or is none.
+  [[nodiscard]] std::optional<Listed> look(const std::string& id) const;
+  // All of it is read, and its checksum compared. Nothing if somebody else has it or it has gone, or if it is not to be
+  // touched: a link, a FIFO, another owner's, a later version's; a file that is no message goes to corrupt/, and data
+  // (65) says so. A state that is missing or damaged is fresh. warnings has a line on each of these but for a missing
+  // state, which a message that was not tried yet has not.
+  Result<std::optional<Locked>> lock(const std::string& id, std::vector<std::string>& warnings);
+
+  // Removes temporary files, and states without a message, that are older than an hour.
+  void sweep(Time now) const;
+  // Makes <uid>/new, or removes it.
+  Result<void> announce() const;
+  void heard() const;
+
+ private:
+  struct Impl;
+  explicit Spool(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace pillarbox::queue

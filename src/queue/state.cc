@@ -1,0 +1,128 @@
+#include "queue/state.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <limits>
+#include <utility>
+
+#include "base/text.h"
+#include "queue/checksum.h"
+#include "queue/netstring.h"
+
+namespace pillarbox::queue {
+namespace {
+
+constexpr std::string_view magic = "pillarbox-state 1\n";
+constexpr std::size_t longest_reply = 512;
+constexpr std::array<std::pair<Progress, std::string_view>, 4> progresses = {{{Progress::owed, "owed"},
+                                                                              {Progress::accepted, "accepted"},
+                                                                              {Progress::refused, "refused"},
+                                                                              {Progress::told, "told"}}};
+
+Error damaged(const std::string& what) {
+  return {Error::Kind::data, "is no state of a message: " + what};
+}
+
+// Words of a server, or of ours: one line, without control characters, and not long.
+std::string one_line(std::string_view text) {
+  std::string line = base::visible(text.substr(0, longest_reply));
+  if (line.size() <= longest_reply) return line;
+  std::size_t end = longest_reply;
+  while (end > 0 && (static_cast<unsigned char>(line[end]) & 0xC0U) == 0x80U) --end;
+  return line.substr(0, end);
+}
+
+bool is_one_line(std::string_view text) {
+  return text.size() <= longest_reply && base::visible(text) == text;
+}
+
+// RFC 3463 section 2.
+bool is_status(std::string_view text) {
+  const auto parts = base::split(text, '.');
+  if (parts.size() != 3 || parts[0].size() != 1 || parts[0].find_first_of("245") != 0) return false;
+  return std::all_of(parts.begin(), parts.end(), [](std::string_view part) {
+    return !part.empty() && part.size() <= 3 && std::all_of(part.begin(), part.end(), base::is_digit);
+  });
+}
+
+std::string encode_time(Time time) {
+  return std::to_string(std::max<std::int64_t>(time.time_since_epoch().count(), 0));
+}
+
+// "" for none.
+std::optional<Time> decode_time(Netstrings& fields) {
+  const std::string_view text = fields.next();
+  if (text.empty()) return std::nullopt;
+  const auto count = plain_number(text);
+  if (count && *count <= static_cast<std::uint64_t>(Time::max().time_since_epoch().count())) {
+    return Time(Time::duration(static_cast<std::int64_t>(*count)));
+  }
+  fields.fail();
+  return std::nullopt;
+}
+
+RecipientState decode_recipient(Netstrings& fields) {
+  const std::string_view name = fields.next();
+  const auto* const progress =
+      std::find_if(progresses.begin(), progresses.end(), [&](const auto& each) { return each.second == name; });
+  const std::string_view reply = fields.next();
+  const std::string_view status = fields.next();
+  if (progress == progresses.end() || !is_one_line(reply) || (!status.empty() && !is_status(status))) {
+    fields.fail();
+    return {};
+  }
+  return {progress->first, std::string(reply), std::string(status)};
+}
+
+}  // namespace
+
+State State::fresh(std::size_t recipients) {
+  return {.recipients = std::vector<RecipientState>(recipients)};
+}
+
+bool State::owes() const {
+  return std::any_of(recipients.begin(), recipients.end(),
+                     [](const RecipientState& each) { return each.progress == Progress::owed; });
+}
+
+std::string encode(const State& state) {
+  std::string out(magic);
+  out += netstring(std::uint64_t{state.tries}) + netstring(encode_time(state.next));
+  out += netstring(state.last ? encode_time(*state.last) : "") + netstring(one_line(state.reply));
+  out += netstring(std::uint64_t{state.recipients.size()});
+  for (const RecipientState& each : state.recipients) {
+    const auto* const progress = std::find_if(progresses.begin(), progresses.end(),
+                                              [&](const auto& known) { return known.first == each.progress; });
+    out += netstring(progress->second) + netstring(one_line(each.reply));
+    out += netstring(is_status(each.status) ? each.status : "");
+  }
+  Checksum checksum;
+  checksum.add(out);
+  return out + trailer(checksum);
+}
+
+Result<State> decode_state(std::string_view text, std::size_t recipients) {
+  if (!text.starts_with(magic) || text.size() < magic.size() + trailer_size) return damaged("it does not begin as one");
+  const std::string_view body = text.substr(0, text.size() - trailer_size);
+  if (text.substr(body.size()) != checksum_of(body) + '\n') return damaged("its checksum is another");
+  Netstrings fields(body.substr(magic.size()));
+  State state;
+  const std::uint64_t tries = fields.number();
+  if (tries > std::numeric_limits<unsigned>::max()) fields.fail();
+  state.tries = static_cast<unsigned>(tries);
+  const auto next = decode_time(fields);
+  if (!next) fields.fail();
+  state.next = next.value_or(Time());
+  state.last = decode_time(fields);
+  state.reply = fields.next();
+  if (!is_one_line(state.reply)) fields.fail();
+  if (fields.number() != recipients || recipients > fields.left()) return damaged("it has other recipients");
+  for (std::size_t i = 0; i < recipients && !fields.failed(); ++i) {
+    state.recipients.push_back(decode_recipient(fields));
+  }
+  if (fields.failed() || !fields.at_end()) return damaged("its fields can't be read");
+  return state;
+}
+
+}  // namespace pillarbox::queue
