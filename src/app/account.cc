@@ -90,17 +90,6 @@ Result<config::Loaded> load_configuration(const std::optional<std::string>& name
                "config/pillarbox.conf is a sample; a file elsewhere is named by -C or $PILLARBOX_CONFIG"};
 }
 
-std::string spool_directory(const std::string& configured, const base::System& system) {
-  if (!configured.empty()) return configured;
-  if (const auto state = system.environment("XDG_STATE_HOME"); state && state->starts_with('/')) {
-    return *state + "/pillarbox/queue";
-  }
-  if (const auto home = system.environment("HOME"); home && home->starts_with('/')) {
-    return *home + "/.local/state/pillarbox/queue";
-  }
-  return "/var/spool/pillarbox";
-}
-
 Result<smtp::Endpoint> way_to(const config::Account& account, std::size_t host, const base::System& system) {
   const config::Host& server = account.hosts.at(host);
   smtp::Endpoint endpoint{

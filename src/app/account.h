@@ -16,9 +16,6 @@ namespace pillarbox::app {
 // The configuration, of which there must be one: config (78) if there is none, too.
 Result<config::Loaded> load_configuration(const std::optional<std::string>& named, const base::System& system);
 
-// Where content too large for memory waits while it is read: the queue's directory, which may be configured.
-std::string spool_directory(const std::string& configured, const base::System& system);
-
 // Where the account's host of that number is and on what terms it is talked to, without the login. The files that TLS
 // needs are looked at: config (78) naming the key and the path for one that can't be read.
 Result<smtp::Endpoint> way_to(const config::Account& account, std::size_t host, const base::System& system);

@@ -61,7 +61,7 @@ Result<Submission> Composer::compose(const Request& request, mail::HeaderAndBody
   if (!body) return body.error();
   mail::Message content(std::move(head), *std::move(body),
                         mail::Normaliser(mail::Normaliser::Part::body, mail::Normaliser::Nul::drop));
-  if (envelope->recipients().size() > 1) content.keep();
+  content.keep();  // for the queue, or further recipients
   if (const auto primed = content.prime(); !primed) return primed.error();
   return Submission{
       {.name = "-", .envelope = *std::move(envelope), .message = std::move(content), .dsn = dsn(request.dsn)},

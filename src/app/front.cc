@@ -13,6 +13,7 @@
 
 #include "app/help.h"
 #include "app/import.h"
+#include "app/queue_command.h"
 #include "app/report.h"
 #include "app/sendmail.h"
 #include "app/smtp_tool.h"
@@ -43,6 +44,7 @@ int front_door(const std::vector<std::string>& args, char** argv, const base::Sy
   const std::vector<std::string> rest(args.begin() + (args.empty() ? 0 : 1), args.end());
   if (command == "sendmail") return sendmail(rest, argv + 1, system, clock);
   if (command == "smtp") return smtp_tool(rest, argv + 1, system, clock);
+  if (command == "queue") return queue_command(rest, system, clock);
   if (command == "import") return import_command(rest);
   if (command == "help" || command == "--help" || command == "-h") {
     return print_front_help();
@@ -62,6 +64,7 @@ int dispatch(int argc, char** argv) {
   const std::string_view name = base_name(argv[0]);
   if (name == "smtp") return smtp_tool(std::move(args), argv + 1, system, clock);
   if (name == "sendmail") return sendmail(std::move(args), argv + 1, system, clock);
+  if (name == "mailq") return mailq(std::move(args), system);
   return front_door(args, argv + 1, system, clock);
 }
 

@@ -26,12 +26,13 @@ int print_front_help() {
 Usage:
   pillarbox sendmail [options] [recipient ...]     as /usr/sbin/sendmail is called
   pillarbox smtp [options] server sender recipient ...
+  pillarbox queue list|run|show|retry|remove       what waits to be sent
   pillarbox import FILE                            another program's configuration as ours, on stdout
   pillarbox help | --help | --version
 
-Still to come in this version: queue, check, setup.
+Still to come in this version: check, setup.
 
-One binary: a link named "sendmail" or "smtp" is that command.
+One binary: a link named "sendmail", "mailq" or "smtp" is that command.
 "pillarbox smtp -h" and "pillarbox sendmail --help" show their options.
 )");
 }
@@ -49,6 +50,25 @@ Passwords are carried over: (umask 077; pillarbox import FILE > pillarbox.conf)
 Exit status: 0 done, 64 usage, 65 no file of these or no server in it, 66 the file can't be read,
 74 the output can't be written.
 )");
+}
+
+int print_mailq_help(std::span<const Option> table) {
+  return print(
+      "Usage: mailq [options]\n\nLists what waits in the queue: id, size, arrival and sender of each message, the "
+      "server's\n"
+      "last words, the next try, and who is still to get it.\n\n" +
+      describe(table));
+}
+
+int print_queue_help(std::span<const Option> table) {
+  return print(R"(Usage:
+  pillarbox queue list               what waits, as mailq shows it
+  pillarbox queue run                sends what is due (sendmail -q: everything)
+  pillarbox queue show ID ...        a message, and what became of it so far
+  pillarbox queue retry ID ...       makes it due at once
+  pillarbox queue remove ID ...      throws it away
+
+)" + describe(table));
 }
 
 int print_smtp_help(std::span<const Option> table) {

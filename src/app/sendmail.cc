@@ -6,14 +6,18 @@
 #include <array>
 #include <chrono>
 #include <cstdio>
+#include <numeric>
 #include <optional>
 
 #include "app/account.h"
+#include "app/attempt.h"
+#include "app/background.h"
 #include "app/compose.h"
 #include "app/console.h"
 #include "app/help.h"
-#include "app/log.h"
+#include "app/keep.h"
 #include "app/options.h"
+#include "app/queue_command.h"
 #include "app/report.h"
 #include "app/server.h"
 #include "app/smtp_tool.h"
@@ -39,8 +43,11 @@ constexpr auto table = std::to_array<Option>({
     {"-v", 'v', Argument::none, "", "the conversation on standard output"},
     {"account", 'a', Argument::required, "NAME", "the configuration's account to send by"},
     {"config", 'C', Argument::required, "FILE", "the configuration file"},
-    {"-b", 'b', Argument::required, "MODE", "m: send a message (default)"},
-    {"no-queue", '\0', Argument::none, "", "never keep a message for later (this version can't yet)"},
+    {"-b", 'b', Argument::required, "MODE", "m: send a message (default), p: list the queue"},
+    {"no-queue", '\0', Argument::none, "", "never keep a message for later: exit with what came of it"},
+    {"queue-only", '\0', Argument::none, "", "keep the message for the next run of the queue (as -odq)"},
+    {"queue-directory", '\0', Argument::required, "DIR", "where the queue is"},
+    {"-q", 'q', Argument::attached, "", "run the queue: try everything now (-qR, -qS, -qI: what fits)"},
     {"driver", '\0', Argument::required, "NAME", ""},
     {"-o", 'o', Argument::required, "OPTION", ""},
     {"help", '\0', Argument::none, "", "show this page"},
@@ -70,9 +77,6 @@ constexpr auto table = std::to_array<Option>({
     {"-p", 'p', Argument::required, "", ""},
     {"-x", 'x', Argument::none, "", ""},
     {"-I", 'I', Argument::none, "", ""},
-    {"-q", 'q', Argument::attached, "", ""},
-    {"queue-only", '\0', Argument::none, "", ""},
-    {"queue-directory", '\0', Argument::required, "", ""},
     {"dry-run", '\0', Argument::none, "", ""},
 });
 
@@ -83,11 +87,11 @@ Error usage(const std::string& text) {
 // What is named and not there yet is refused before standard input is taken for a message.
 Result<void> check_mode(const Options& options) {
   const std::string mode = options.last("-b").value_or("m");
-  if (mode != "m") return usage("-b" + mode + ": this version sends messages only (-bm)");
-  for (const std::string_view later : {"-q", "-I", "queue-only", "queue-directory", "dry-run"}) {
+  if (mode != "m" && mode != "p") return usage("-b" + mode + ": this version sends messages only (-bm)");
+  for (const std::string_view later : {"-I", "dry-run"}) {
     if (options.has(later)) {
       const std::string dashes = later.starts_with('-') ? "" : "--";
-      return usage(dashes + std::string(later) + ": this version sends messages only, and has no queue");
+      return usage(dashes + std::string(later) + ": this version sends messages only");
     }
   }
   if (const auto driver = options.last("driver"); driver && !parse_driver(*driver)) {
@@ -130,7 +134,7 @@ bool dots_are_content(const Options& options) {
   return false;
 }
 
-// One message's way from standard input to the server.
+// One message's way from standard input to the server, or into the queue.
 class Submit {
  public:
   Submit(const Options& options, const base::System& system, const base::Clock& clock)
@@ -138,33 +142,59 @@ class Submit {
 
   // The exit code of what was tried, or why nothing could be.
   Result<int> run(std::unique_ptr<base::Source> input) {
+    std::optional<Error> trouble;  // with the configuration
     auto loaded = load_configuration(options_.last("config"), system_);
-    if (!loaded) return loaded.error();
-    settings_ = std::move(loaded->settings);
+    if (loaded) {
+      settings_ = std::move(loaded->settings);
+    } else if (options_.has("no-queue") || options_.has("config") || options_.has("account")) {
+      return loaded.error();
+    } else {
+      trouble = loaded.error();
+    }
     auto read = mail::read_header(std::move(input), mail::Normaliser::Nul::drop);
     if (!read) return read.error();
     const Request asked = request();
-    const auto account = choose_account(asked, read->header, settings_);
-    if (!account) return account.error();
-    account_ = *account;
-    host_ = account_->hosts.front().name;
-    const Composer composer(*account_, spool_directory(settings_.queue.directory, system_), std::string(program),
-                            system_, clock_);
+    if (!trouble) {
+      const auto account = choose_account(asked, read->header, settings_);
+      if (!account) return account.error();
+      account_ = *account;
+      host_ = account_->hosts.front().name;
+    }
+    const config::Account without;
+    const Composer composer(account_ ? *account_ : without, place(), std::string(program), system_, clock_);
     auto submission = composer.compose(asked, *std::move(read));
     if (!submission) return submission.error();
+    const std::size_t recipients = submission->transaction.envelope.recipients().size();
+    if (trouble) {
+      complain(program, *trouble);
+      const smtp::Verdict verdict{.kind = trouble->kind, .account = true, .text = trouble->text};
+      return finish(*submission, smtp::untried(recipients, verdict));
+    }
+    if (only_queued()) return store(*submission, smtp::untried(recipients, {}), queue::State::fresh(recipients), 0);
     return send(*submission);
   }
 
   // A failure before anything was sent; without a configuration by the log's defaults.
   void log(const Error& error) const {
-    Event line("");
-    if (settings_.log.json) line.text("timestamp", base::iso8601_utc(clock_.now()));
-    if (account_) line.text("account", account_->name).text("host", host_);
-    line.text("errormsg", error.text).text("exitcode", exit_name(exit_code(error.kind))).text("status", "failed");
-    write(line, true);
+    log_attempt(settings_.log,
+                {.account = account_,
+                 .host = host_,
+                 .error = error.text,
+                 .exit_code = exit_code(error.kind),
+                 .status = "failed"},
+                true, program, clock_);
   }
 
  private:
+  [[nodiscard]] Request request() const {
+    return {.account = options_.last("account"),
+            .sender = options_.last("-f"),
+            .full_name = options_.last("-F"),
+            .recipients = options_.operands(),
+            .header_recipients = options_.has("-t"),
+            .dsn = dsn()};
+  }
+
   // What can't be read is left out: no mail is lost for want of a report.
   [[nodiscard]] smtp::Dsn dsn() const {
     smtp::Dsn dsn;
@@ -185,36 +215,99 @@ class Submit {
     return dsn;
   }
 
-  [[nodiscard]] Request request() const {
-    return {.account = options_.last("account"),
-            .sender = options_.last("-f"),
-            .full_name = options_.last("-F"),
-            .recipients = options_.operands(),
-            .header_recipients = options_.has("-t"),
-            .dsn = dsn()};
+  [[nodiscard]] std::string place() const {
+    return queue_place(options_.last("queue-directory").value_or(settings_.queue.directory), system_);
   }
 
+  [[nodiscard]] bool only_queued() const {
+    const std::vector<std::string> sets = options_.all("-o");
+    return options_.has("queue-only") || std::find(sets.begin(), sets.end(), "dq") != sets.end();
+  }
+
+  [[nodiscard]] bool may_queue() const { return settings_.queue.enabled && !options_.has("no-queue"); }
+
   Result<int> send(Submission& submission) {
-    auto endpoint = endpoint_of(*account_, system_);
-    if (!endpoint) return endpoint.error();
+    const std::size_t recipients = submission.transaction.envelope.recipients().size();
     if (!account_->tls_verify && account_->tls != config::Tls::off) {
       complain(program, "account " + account_->name + " has tls_verify = false: the server may be anybody");
     }
     Console console({.trace = options_.has("-v")}, std::string(program));
-    auto session = smtp::Session::make(*std::move(endpoint), console);
-    if (!session) return session.error();
+    auto endpoint = endpoint_of(*account_, system_);
+    auto session = endpoint ? smtp::Session::make(*std::move(endpoint), console)
+                            : Result<std::unique_ptr<smtp::Session>>(endpoint.error());
+    if (!session) {
+      const Error& error = session.error();
+      return finish(submission, smtp::untried(recipients, {.kind = error.kind, .account = true, .text = error.text}));
+    }
     One work(submission.transaction);
     smtp::submit(**session, work, parse_driver(options_.last("driver").value_or("auto")).value(), false);
-    const smtp::Outcome& outcome = work.outcome();
     host_ = (*session)->host();
-    nuls_ = submission.nuls_dropped + submission.transaction.message.nuls_dropped();
+    return finish(submission, work.outcome());
+  }
+
+  // What was not taken waits in the queue where trying later can help; else the caller is told.
+  Result<int> finish(Submission& submission, const smtp::Outcome& outcome) {
+    const bool keeps = may_queue();
     Tally tally;
+    bool waits = false;
     for (const smtp::Verdict& verdict : outcome.recipients) {
-      if (verdict.fate != smtp::Fate::accepted) tally.add(verdict.kind);
+      if (verdict.fate == smtp::Fate::accepted) continue;
+      if (keeps && worth_keeping(verdict)) {
+        waits = true;
+      } else {
+        tally.add(verdict.kind);
+      }
+    }
+    if (waits) {
+      queue::State state = queue::State::fresh(outcome.recipients.size());
+      std::vector<std::size_t> all(outcome.recipients.size());
+      std::iota(all.begin(), all.end(), 0);
+      note(state, all, outcome, queue::Progress::told, settings_.queue.retry, clock_.now());
+      return store(submission, outcome, state, tally.exit_code());
     }
     report(submission.transaction.envelope, outcome);
-    log(submission, outcome, tally.exit_code());
+    log(submission, outcome, tally.exit_code(), outcome.worst() ? "failed" : "sent", "");
+    if (outcome.accepted && keeps) run_in_background(place(), settings_.queue, options_.last("config"), clock_);
     return tally.exit_code();
+  }
+
+  // Puts the message into the queue; code is what those come to who wait for nothing any more.
+  Result<int> store(Submission& submission, const smtp::Outcome& outcome, const queue::State& state, int code) {
+    const mail::Envelope& envelope = submission.transaction.envelope;
+    auto id = enqueue(submission, state);
+    report(envelope, outcome);
+    if (!id) {
+      log(submission, outcome, exit_code(id.error().kind), "failed", "");
+      complain(program, id.error());
+      return code != 0 ? code : exit_code(id.error().kind);
+    }
+    if (state.tries > 0) {
+      for (std::size_t i = 0; i < state.recipients.size(); ++i) {
+        const std::string who = envelope.recipients()[i].text();
+        if (state.recipients[i].progress == queue::Progress::owed)
+          complain(program, who + ": waits in the queue as " + *id);
+        if (state.recipients[i].progress == queue::Progress::accepted)
+          complain(program, who + ": was sent the message");
+      }
+    }
+    log(submission, outcome, code, "queued", *id);
+    return code;
+  }
+
+  Result<std::string> enqueue(Submission& submission, const queue::State& state) const {
+    auto spool = open_queue(place(), true);
+    if (!spool) return spool.error();
+    queue::Entry entry{.arrived = clock_.now(),
+                       .uid = ::geteuid(),
+                       .envelope = submission.transaction.envelope,
+                       .dsn = submission.transaction.dsn,
+                       .message_id = submission.message_id};
+    if (account_) {
+      entry.account = account_->name;
+      entry.owner = account_->owner == config::Owner::system ? queue::Owner::system : queue::Owner::user;
+      entry.account_named = options_.has("account");
+    }
+    return keep(**spool, std::move(entry), state, submission.transaction.message);
   }
 
   // Who did not get it, and why.
@@ -224,34 +317,22 @@ class Submit {
         complain(program, envelope.recipients()[i].text() + ": " + outcome.recipients[i].text);
       }
     }
-    if (outcome.failure) complain(program, outcome.failure->text);
+    if (outcome.failure && !outcome.failure->text.empty()) complain(program, outcome.failure->text);
   }
 
-  void log(const Submission& submission, const smtp::Outcome& outcome, int code) const {
-    std::vector<std::string> recipients;
-    for (const mail::Address& recipient : submission.transaction.envelope.recipients())
-      recipients.push_back(recipient.text());
-    const smtp::Verdict* worst = outcome.worst();
-    const auto& reply = worst ? worst->reply : outcome.accepted;
-    Event line("");
-    if (settings_.log.json) line.text("timestamp", base::iso8601_utc(clock_.now()));
-    line.text("account", account_->name).text("host", host_);
-    line.text("tls", account_->tls == config::Tls::off ? "off" : "on").text("auth", account_->auth ? "on" : "off");
-    if (account_->auth) line.text("user", account_->auth->user);
-    const auto& sender = submission.transaction.envelope.sender().address();
-    line.text("from", sender ? sender->text() : "<>").list("recipients", recipients);
-    line.number("mailsize", static_cast<std::int64_t>(outcome.size));
-    if (reply) line.number("smtpstatus", reply->code).text("smtpmsg", reply->text());
-    if (worst) line.text("errormsg", worst->text);
-    if (nuls_ > 0) line.number("nul_bytes_dropped", static_cast<std::int64_t>(nuls_));
-    line.text("exitcode", exit_name(code)).text("status", worst ? "failed" : "sent");
-    if (!submission.message_id.empty()) line.text("message_id", submission.message_id);
-    line.seconds("time", outcome.time.count());
-    write(line, worst != nullptr);
-  }
-
-  void write(const Event& line, bool failed) const {
-    if (const auto warning = write_log(settings_.log, line, failed, clock_)) complain(program, *warning);
+  void log(const Submission& submission, const smtp::Outcome& outcome, int code, std::string_view status,
+           const std::string& id) const {
+    log_attempt(settings_.log,
+                {.account = account_,
+                 .host = host_,
+                 .envelope = &submission.transaction.envelope,
+                 .outcome = outcome,
+                 .exit_code = code,
+                 .status = status,
+                 .id = id,
+                 .message_id = submission.message_id,
+                 .nuls_dropped = submission.nuls_dropped + submission.transaction.message.nuls_dropped()},
+                outcome.worst() != nullptr, program, clock_);
   }
 
   const Options& options_;
@@ -260,8 +341,27 @@ class Submit {
   config::Settings settings_;
   const config::Account* account_ = nullptr;
   std::string host_;  // that was talked to
-  std::uint64_t nuls_ = 0;
 };
+
+QueueCall queue_call(const Options& options) {
+  return {.program = std::string(program),
+          .config = options.last("config"),
+          .directory = options.last("queue-directory"),
+          .driver = parse_driver(options.last("driver").value_or("auto")).value(),
+          .verbose = options.has("-v")};
+}
+
+// "-qRx", "-qSx", "-qIx": those whose recipient, sender or id contains x. Every other form is a run over everything.
+Selection selection(const Options& options) {
+  Selection wanted;
+  for (const std::string& form : options.all("-q")) {
+    const std::string text = form.empty() ? "" : form.substr(1);
+    if (form.starts_with('R')) wanted.recipient = text;
+    if (form.starts_with('S')) wanted.sender = text;
+    if (form.starts_with('I')) wanted.id = text;
+  }
+  return wanted;
+}
 
 int fail(const Error& error) {
   complain(program, error);
@@ -292,6 +392,8 @@ int sendmail(std::vector<std::string> args, char** argv, const base::System& sys
     return print_version();
   }
   if (const auto mode = check_mode(*options); !mode) return fail(mode.error());
+  if (options->has("-q")) return run_queue(queue_call(*options), selection(*options), system, clock);
+  if (options->last("-b") == "p") return list_queue(queue_call(*options), system);
   const std::string name = options->last("-F").value_or("");
   if (std::any_of(name.begin(), name.end(), base::is_control)) {
     return fail(usage("-F " + base::quote(name) + ": control characters are not allowed"));

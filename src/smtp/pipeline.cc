@@ -522,9 +522,9 @@ class Pipeline {
       lost();
       return;
     }
-    // The answer matters to nobody who does not look.
+    // The answer matters to nobody who does not look, unless the next connection is to begin when this one has ended.
     if (!say("QUIT")) return;
-    if (dialogue_.watched()) {
+    if (disconnect_ || dialogue_.watched()) {
       channel_->settle();
     } else {
       channel_->hear();

@@ -59,6 +59,13 @@ class Options(unittest.TestCase):
         self.assertGreater(len(rows), 35, "the table was read")
         self.check(rows, "sendmail.8", help_of("sendmail", "--help").partition("\n\n")[2])
 
+    def test_queue(self):
+        rows = table("queue_command.cc")
+        text = (ROOT / "src/app/queue_command.cc").read_text()
+        mailq = len(re.findall(r"Argument::", text.partition("queue_table")[0]))
+        self.assertGreater(mailq, 3, "the table was read")
+        self.check(rows[mailq:], "pillarbox.1", help_of("pillarbox", "queue", "--help"))
+
 
 def keys_of_the_reader():
     """Each key that the program knows, with the group that it is in."""

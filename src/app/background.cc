@@ -1,0 +1,66 @@
+#include "app/background.h"
+
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <climits>
+#include <cstdlib>
+#include <memory>
+#include <vector>
+
+#include "app/keep.h"
+
+namespace pillarbox::app {
+namespace {
+
+constexpr std::size_t looked_at = 100;  // a sender must not pay for a long queue
+
+bool something_due(const std::string& place, const config::Queue& queue, queue::Time now) {
+  const auto spool = open_queue(place, false);
+  if (!spool || !*spool) return false;
+  const auto ids = (*spool)->ids();
+  if (!ids) return false;
+  const auto end = ids->begin() + static_cast<std::ptrdiff_t>(std::min(looked_at, ids->size()));
+  return std::any_of(ids->begin(), end, [&](const std::string& id) {
+    const auto listed = (*spool)->look(id);
+    return listed && queue::is_due(listed->state, queue.retry, now);
+  });
+}
+
+// Only what a signal handler may call: there may be threads of a resolver's.
+[[noreturn]] void become_runner(char* const* words) {
+  ::setsid();
+  if (::fork() != 0) ::_exit(0);  // whoever leads a session could be given a terminal
+  const int null = ::open("/dev/null", O_RDWR);
+  for (int fd = 0; fd <= 2; ++fd) ::dup2(null, fd);
+  ::close_range(3, ~0U, 0);
+  if (::chdir("/") == 0) ::execv("/proc/self/exe", words);
+  ::_exit(0);
+}
+
+}  // namespace
+
+void run_in_background(const std::string& place, const config::Queue& queue, const std::optional<std::string>& config,
+                       const base::Clock& clock) {
+  if (!queue.enabled || !queue.background || !something_due(place, queue, clock.now())) return;
+  std::vector<std::string> words = {"pillarbox", "queue", "run", "--queue-directory"};
+  const auto add_path = [&](const std::string& path) {
+    const std::unique_ptr<char, decltype(&std::free)> whole(::realpath(path.c_str(), nullptr), &std::free);
+    words.emplace_back(whole ? whole.get() : path);
+  };
+  add_path(place);
+  if (config) {
+    words.emplace_back("--config");
+    add_path(*config);
+  }
+  std::vector<char*> pointers;
+  for (std::string& word : words) pointers.push_back(word.data());
+  pointers.push_back(nullptr);
+  const pid_t child = ::fork();
+  if (child == 0) become_runner(pointers.data());
+  if (child > 0) ::waitpid(child, nullptr, 0);
+}
+
+}  // namespace pillarbox::app

@@ -1,0 +1,37 @@
+// Keep: a message goes into the queue, and where that is.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "base/system.h"
+#include "config/settings.h"
+#include "queue/retry.h"
+#include "queue/spool.h"
+#include "smtp/outcome.h"
+#include "smtp/work.h"
+
+namespace pillarbox::app {
+
+// The folder that holds a folder for each user: the one that is named (--queue-directory, else queue.directory), else
+// /var/spool/pillarbox where that exists, else the caller's own below $XDG_STATE_HOME.
+std::string queue_place(const std::string& named, const base::System& system);
+
+// The caller's queue; made if asked for.
+Result<std::optional<queue::Spool>> open_queue(const std::string& place, bool make);
+
+// Trying later can help: for now it was refused, or the account is in trouble and not the message.
+bool worth_keeping(const smtp::Verdict& verdict);
+
+// Writes down what an attempt came to for those recipients of an entry that were tried; a refusal for good becomes
+// refused_as: told to a caller, or still to be told.
+void note(queue::State& state, const std::vector<std::size_t>& tried, const smtp::Outcome& outcome,
+          queue::Progress refused_as, const queue::Steps& retry, queue::Time now);
+
+// Puts a transaction's message into the queue, for those recipients that the state owes. Its id.
+Result<std::string> keep(queue::Spool& spool, queue::Entry entry, const queue::State& state, mail::Message& message);
+
+}  // namespace pillarbox::app
