@@ -130,20 +130,37 @@ bool dots_are_content(const Options& options) {
   return false;
 }
 
-// One message's way from standard input to the server.
+// What became of a message that could be tried.
+struct Sent {
+  int code = 0;           // for exit()
+  bool accepted = false;  // the server has it for somebody
+  bool passing = false;   // it failed, and later it may not
+  std::string why = {};   // it failed, for people
+};
+
+// One message's way from its source to the server.
 class Submit {
  public:
   Submit(const Options& options, const base::System& system, const base::Clock& clock)
       : options_(options), system_(system), clock_(clock) {}
 
-  // The exit code of what was tried, or why nothing could be.
-  Result<int> run(std::unique_ptr<base::Source> input) {
+  // What the command line asks for.
+  [[nodiscard]] Request request() const {
+    return {.account = options_.last("account"),
+            .sender = options_.last("-f"),
+            .full_name = options_.last("-F"),
+            .recipients = options_.operands(),
+            .header_recipients = options_.has("-t"),
+            .dsn = dsn()};
+  }
+
+  // Composes one and sends it; or why that could not be tried.
+  Result<Sent> run(const Request& asked, std::unique_ptr<base::Source> input) {
     auto loaded = load_configuration(options_.last("config"), system_);
     if (!loaded) return loaded.error();
     settings_ = std::move(loaded->settings);
     auto read = mail::read_header(std::move(input), mail::Normaliser::Nul::drop);
     if (!read) return read.error();
-    const Request asked = request();
     const auto account = choose_account(asked, read->header, settings_);
     if (!account) return account.error();
     account_ = *account;
@@ -185,16 +202,7 @@ class Submit {
     return dsn;
   }
 
-  [[nodiscard]] Request request() const {
-    return {.account = options_.last("account"),
-            .sender = options_.last("-f"),
-            .full_name = options_.last("-F"),
-            .recipients = options_.operands(),
-            .header_recipients = options_.has("-t"),
-            .dsn = dsn()};
-  }
-
-  Result<int> send(Submission& submission) {
+  Result<Sent> send(Submission& submission) {
     auto endpoint = endpoint_of(*account_, system_);
     if (!endpoint) return endpoint.error();
     if (!account_->tls_verify && account_->tls != config::Tls::off) {
@@ -212,19 +220,26 @@ class Submit {
     for (const smtp::Verdict& verdict : outcome.recipients) {
       if (verdict.fate != smtp::Fate::accepted) tally.add(verdict.kind);
     }
-    report(submission.transaction.envelope, outcome);
     log(submission, outcome, tally.exit_code());
-    return tally.exit_code();
+    const smtp::Verdict* worst = outcome.worst();
+    return Sent{.code = tally.exit_code(),
+                .accepted = outcome.accepted_count() > 0,
+                .passing = worst && (worst->fate == smtp::Fate::deferred || worst->account),
+                .why = report(submission.transaction.envelope, outcome)};
   }
 
-  // Who did not get it, and why.
-  static void report(const mail::Envelope& envelope, const smtp::Outcome& outcome) {
+  // Says who did not get it, and why.
+  static std::string report(const mail::Envelope& envelope, const smtp::Outcome& outcome) {
+    std::string all;
+    const auto say = [&](const std::string& text) {
+      complain(program, text);
+      all += (all.empty() ? "" : "; ") + text;
+    };
     for (std::size_t i = 0; i < outcome.recipients.size(); ++i) {
-      if (outcome.refused_alone(i)) {
-        complain(program, envelope.recipients()[i].text() + ": " + outcome.recipients[i].text);
-      }
+      if (outcome.refused_alone(i)) say(envelope.recipients()[i].text() + ": " + outcome.recipients[i].text);
     }
-    if (outcome.failure) complain(program, outcome.failure->text);
+    if (outcome.failure) say(outcome.failure->text);
+    return all;
   }
 
   void log(const Submission& submission, const smtp::Outcome& outcome, int code) const {
@@ -308,13 +323,13 @@ int sendmail(std::vector<std::string> args, char** argv, const base::System& sys
                                               : LoneDot::ends_pipe;
   auto input = std::make_unique<DotSource>(std::make_unique<base::FileSource>(STDIN_FILENO, "standard input"), dot);
   Submit submit(*options, system, clock);
-  const auto code = submit.run(std::move(input));
-  if (code) return *code;
-  submit.log(code.error());
+  const auto sent = submit.run(submit.request(), std::move(input));
+  if (sent) return sent->code;
+  submit.log(sent.error());
   // The writer hears our exit code, not a broken pipe.
   base::FileSource rest(STDIN_FILENO, "standard input");
   if (!terminal) base::drain(rest);
-  return fail(code.error());
+  return fail(sent.error());
 }
 
 }  // namespace pillarbox::app
