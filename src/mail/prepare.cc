@@ -111,7 +111,13 @@ Result<Address> first_of(const Header& header, std::initializer_list<std::string
 }
 
 std::string mailbox(const Address& address, const std::string& name) {
-  return name.empty() ? address.text() : phrase(name) + " <" + address.text() + '>';
+  if (name.empty()) return address.text();
+  const std::string words = phrase(name);
+  const std::string path = address.path();
+  // A line with an encoded word has 76 characters at most (RFC 2047 section 2); "Resent-From: " may stand in front.
+  const std::size_t last_line = words.size() - (words.rfind('\n') + 1) + 13;
+  const bool fold = words.starts_with("=?") && last_line + 1 + path.size() > 76;
+  return words + (fold ? "\r\n " : " ") + path;
 }
 
 }  // namespace

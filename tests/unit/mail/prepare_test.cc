@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/text.h"
 #include "support.h"
 
 namespace pillarbox::mail {
@@ -127,6 +128,16 @@ TEST(MissingFields, QuoteAndEncodeTheName) {
   EXPECT_TRUE(contains(completed("", what), "From: \"Dyke, A.\" <alice@example.com>\r\n"));
   what.author_name = "J\xc3\xb6rg";
   EXPECT_TRUE(contains(completed("", what), "From: =?UTF-8?B?SsO2cmc=?= <alice@example.com>\r\n"));
+}
+
+TEST(MissingFields, FoldALineWithAnEncodedWordBefore77Characters) {
+  Missing what = missing();
+  for (std::size_t length = 1; length < 200; ++length) {
+    what.author_name = "\xc3\xb6" + std::string(length, 'x');
+    for (const std::string_view line : base::split(completed("Resent-To: r@b\n\n", what), '\n')) {
+      EXPECT_LE(base::trim(line).size(), 76U) << line;
+    }
+  }
 }
 
 TEST(MissingFields, OfAResentMessageLeaveTheOriginalAlone) {
