@@ -51,22 +51,37 @@ Result<Submission> Composer::compose(const Request& request, mail::HeaderAndBody
   const mail::Field* id = header.find("Message-ID");
   const std::string message_id = id ? mail::unfolded(id->value()) : "";
 
-  std::string head = header.text();
-  const std::uint64_t most = account_.max_message_size;
-  auto body = base::spool(*message.body, spool_, most - std::min<std::uint64_t>(most, head.size()));
-  if (!body && body.error().kind == Error::Kind::data) {
-    return Error{Error::Kind::data,
-                 "the message has more than " + std::to_string(most) + " bytes, the account's max_message_size"};
-  }
+  mail::Survey survey;
+  auto body = keep(*message.body, header.text().size(), survey);
   if (!body) return body.error();
-  mail::Message content(std::move(head), *std::move(body),
+  const mail::Recoding recoding = mail::prepare_body(header, survey);
+  const bool header_folded = mail::fold_long_lines(header);
+  std::uint64_t nuls = message.nuls_dropped;
+  if (recoding != mail::Recoding::none) {
+    nuls += survey.nuls();
+    *body = std::make_unique<mail::RecodedSource>(*std::move(body), recoding);
+  }
+  mail::Message content(header.text(), *std::move(body),
                         mail::Normaliser(mail::Normaliser::Part::body, mail::Normaliser::Nul::drop));
   if (envelope->recipients().size() > 1) content.keep();
   if (const auto primed = content.prime(); !primed) return primed.error();
   return Submission{
       {.name = "-", .envelope = *std::move(envelope), .message = std::move(content), .dsn = dsn(request.dsn)},
       message_id,
-      message.nuls_dropped};
+      nuls,
+      recoding,
+      header_folded};
+}
+
+// The body, read to its end, unless it is larger than the account's messages may be.
+Result<std::unique_ptr<base::Source>> Composer::keep(base::Source& body, std::uint64_t head,
+                                                     mail::Survey& survey) const {
+  const std::uint64_t most = account_.max_message_size;
+  mail::SurveyedSource surveyed(body, survey);
+  auto kept = base::spool(surveyed, spool_, most - std::min(most, head));
+  if (kept || kept.error().kind != Error::Kind::data) return kept;
+  return Error{Error::Kind::data,
+               "the message has more than " + std::to_string(most) + " bytes, the account's max_message_size"};
 }
 
 std::string Composer::domain() const {

@@ -15,6 +15,8 @@
 #include "base/system.h"
 #include "config/settings.h"
 #include "mail/header.h"
+#include "mail/recode.h"
+#include "mail/survey.h"
 #include "smtp/work.h"
 
 namespace pillarbox::app {
@@ -32,7 +34,9 @@ struct Request {
 struct Submission {
   smtp::Transaction transaction;
   std::string message_id;
-  std::uint64_t nuls_dropped = 0;  // in the header
+  std::uint64_t nuls_dropped = 0;  // before the message saw them: in the header, and in a body that is recoded
+  mail::Recoding recoding = mail::Recoding::none;
+  bool header_folded = false;
 };
 
 // The account whose mail this is: the one that is named, else by the sender's address, else by the From field.
@@ -59,6 +63,8 @@ class Composer {
   [[nodiscard]] Result<mail::ReversePath> envelope_sender(const Request& request) const;
   [[nodiscard]] Result<mail::Address> own_address() const;
   [[nodiscard]] std::string author_name(const Request& request) const;
+  [[nodiscard]] Result<std::unique_ptr<base::Source>> keep(base::Source& body, std::uint64_t head,
+                                                           mail::Survey& survey) const;
   Result<void> complete(mail::Header& header, const Request& request, const mail::Address& author) const;
   [[nodiscard]] smtp::Dsn dsn(smtp::Dsn asked) const;
 

@@ -259,6 +259,9 @@ class Submit {
     if (reply) line.number("smtpstatus", reply->code).text("smtpmsg", reply->text());
     if (worst) line.text("errormsg", worst->text);
     if (nuls_ > 0) line.number("nul_bytes_dropped", static_cast<std::int64_t>(nuls_));
+    if (submission.recoding == mail::Recoding::fold) line.text("long_lines", "folded");
+    if (submission.recoding == mail::Recoding::quoted_printable) line.text("long_lines", "quoted-printable");
+    if (submission.header_folded) line.text("long_header_lines", "folded");
     line.text("exitcode", exit_name(code)).text("status", worst ? "failed" : "sent");
     if (!submission.message_id.empty()) line.text("message_id", submission.message_id);
     line.seconds("time", outcome.time.count());
