@@ -8,20 +8,35 @@
 #include "app/report.h"
 #include "base/spool.h"
 #include "base/text.h"
-#include "config/aliases.h"
 #include "mail/prepare.h"
 #include "mail/received.h"
 
 namespace pillarbox::app {
 
+namespace {
+
+// By whose address an account is chosen.
+std::optional<mail::Address> author_of(const Request& request, const mail::Header& header) {
+  const auto path = mail::ReversePath::parse(request.sender.value_or(""));
+  if (path && path->address()) return path->address();
+  auto author = mail::author_of(header);
+  return author ? std::optional(*std::move(author)) : std::nullopt;
+}
+
+}  // namespace
+
 Result<const config::Account*> choose_account(const Request& request, const mail::Header& header,
                                               const config::Settings& settings) {
-  std::optional<mail::Address> sender;
-  if (const auto path = mail::ReversePath::parse(request.sender.value_or("")); path) sender = path->address();
-  if (!sender) {
-    if (auto author = mail::author_of(header)) sender = std::move(*author);
-  }
-  return settings.account(request.account, sender);
+  return settings.account(request.account, author_of(request, header));
+}
+
+std::string why_chosen(const Request& request, const mail::Header& header, const config::Settings& settings) {
+  if (request.account) return "named by --account";
+  const auto author = author_of(request, header);
+  const bool own = author && std::any_of(settings.accounts.begin(), settings.accounts.end(),
+                                         [&](const config::Account& account) { return account.is_for(*author); });
+  if (own) return "for mail from " + author->text();
+  return settings.default_account.empty() ? "the first" : "the default_account";
 }
 
 Result<Submission> Composer::compose(const Request& request, mail::HeaderAndBody message) const {
@@ -38,7 +53,9 @@ Result<Submission> Composer::compose(const Request& request, mail::HeaderAndBody
     if (!named) return named.error();
     for (mail::Address& address : *named) wanted.push_back({std::move(address), "", 0, 0, false});
   }
-  auto recipients = resolve(wanted);
+  const auto known = aliases();
+  if (!known) return known.error();
+  auto recipients = resolve(wanted, *known);
   if (!recipients) return recipients.error();
   auto envelope = mail::Envelope::make(*std::move(sender), *recipients);
   if (!envelope) return envelope.error();
@@ -90,14 +107,20 @@ std::string Composer::domain() const {
   return system_.fully_qualified_name();
 }
 
-Result<std::vector<mail::Address>> Composer::resolve(const std::vector<mail::Mailbox>& wanted) const {
-  const auto aliases = config::Aliases::load(account_.aliases);
-  if (!aliases) return aliases.error();
+Result<config::Aliases> Composer::aliases() const {
+  auto aliases = config::Aliases::load(account_.aliases);
+  if (!aliases) return aliases;
+  for (const std::string& fault : aliases->faults()) complain(program_, fault);
+  return aliases;
+}
+
+Result<std::vector<mail::Address>> Composer::resolve(const std::vector<mail::Mailbox>& wanted,
+                                                     const config::Aliases& aliases) const {
   std::vector<std::string> local;  // not looked up in vain
-  if (!aliases->empty()) local = {"localhost", system_.host_name(), system_.fully_qualified_name(), domain()};
+  if (!aliases.empty()) local = {"localhost", system_.host_name(), system_.fully_qualified_name(), domain()};
   std::vector<mail::Address> recipients;
   for (const mail::Mailbox& mailbox : wanted) {
-    const auto expansion = aliases->expand(mailbox, local);
+    const auto expansion = aliases.expand(mailbox, local);
     for (const std::string& warning : expansion.warnings) complain(program_, warning);
     if (expansion.addresses.empty() && !expansion.warnings.empty()) {
       return Error{Error::Kind::no_user, mailbox.address.text() + ": its alias names nobody who can be sent mail"};

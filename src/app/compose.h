@@ -13,6 +13,7 @@
 #include "base/result.h"
 #include "base/source.h"
 #include "base/system.h"
+#include "config/aliases.h"
 #include "config/settings.h"
 #include "mail/header.h"
 #include "mail/recode.h"
@@ -43,6 +44,9 @@ struct Submission {
 Result<const config::Account*> choose_account(const Request& request, const mail::Header& header,
                                               const config::Settings& settings);
 
+// Why that is its account, for people.
+std::string why_chosen(const Request& request, const mail::Header& header, const config::Settings& settings);
+
 class Composer {
  public:
   // spool: a folder for what is too large for memory. program: for warnings.
@@ -57,7 +61,10 @@ class Composer {
   // The domain that bare names get.
   [[nodiscard]] std::string domain() const;
   // Aliases, then domains for the bare names that are left. Each of the texts is a list of addresses.
-  [[nodiscard]] Result<std::vector<mail::Address>> resolve(const std::vector<mail::Mailbox>& wanted) const;
+  [[nodiscard]] Result<std::vector<mail::Address>> resolve(const std::vector<mail::Mailbox>& wanted,
+                                                           const config::Aliases& aliases) const;
+  // The account's, with a warning for each line that is none.
+  [[nodiscard]] Result<config::Aliases> aliases() const;
 
  private:
   [[nodiscard]] Result<mail::ReversePath> envelope_sender(const Request& request) const;

@@ -62,6 +62,8 @@ int dispatch(int argc, char** argv) {
   const std::string_view name = base_name(argv[0]);
   if (name == "smtp") return smtp_tool(std::move(args), argv + 1, system, clock);
   if (name == "sendmail") return sendmail(std::move(args), argv + 1, system, clock);
+  if (name == "mailq") return sendmail(std::move(args), argv + 1, system, clock, "p");
+  if (name == "newaliases") return sendmail(std::move(args), argv + 1, system, clock, "i");
   return front_door(args, argv + 1, system, clock);
 }
 

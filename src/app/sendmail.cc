@@ -1,5 +1,6 @@
 #include "app/sendmail.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -11,6 +12,7 @@
 #include "app/account.h"
 #include "app/compose.h"
 #include "app/console.h"
+#include "app/dry_run.h"
 #include "app/help.h"
 #include "app/log.h"
 #include "app/options.h"
@@ -18,7 +20,9 @@
 #include "app/server.h"
 #include "app/smtp_tool.h"
 #include "app/standard_input.h"
+#include "app/verify.h"
 #include "base/text.h"
+#include "base/unique_fd.h"
 #include "mail/header.h"
 #include "smtp/driver.h"
 
@@ -39,7 +43,8 @@ constexpr auto table = std::to_array<Option>({
     {"-v", 'v', Argument::none, "", "the conversation on standard output"},
     {"account", 'a', Argument::required, "NAME", "the configuration's account to send by"},
     {"config", 'C', Argument::required, "FILE", "the configuration file"},
-    {"-b", 'b', Argument::required, "MODE", "m: send a message (default)"},
+    {"-b", 'b', Argument::required, "MODE",
+     "m: send a message (default); v: what addresses become; i: check the aliases"},
     {"no-queue", '\0', Argument::none, "", "never keep a message for later (this version can't yet)"},
     {"driver", '\0', Argument::required, "NAME", ""},
     {"-o", 'o', Argument::required, "OPTION", ""},
@@ -51,7 +56,7 @@ constexpr auto table = std::to_array<Option>({
     {"-B", 'B', Argument::required, "", ""},
     {"-D", 'D', Argument::required, "", ""},
     {"-G", 'G', Argument::none, "", ""},
-    {"-L", 'L', Argument::required, "", ""},
+    {"-L", 'L', Argument::required, "TAG", "the tag of lines in syslog"},
     {"-M", 'M', Argument::required, "", ""},
     {"-N", 'N', Argument::required, "WHEN", "ask for reports: never, or some of success,failure,delay"},
     {"-O", 'O', Argument::required, "", ""},
@@ -63,28 +68,33 @@ constexpr auto table = std::to_array<Option>({
     {"-X", 'X', Argument::required, "", ""},
     {"-c", 'c', Argument::none, "", ""},
     {"-d", 'd', Argument::attached, "", ""},
-    {"-e", 'e', Argument::required, "", ""},
+    {"-e", 'e', Argument::required, "HOW", "q: nothing on standard error; e: exit 0 once the message was sent"},
     {"-h", 'h', Argument::required, "", ""},
     {"-m", 'm', Argument::none, "", ""},
     {"-n", 'n', Argument::none, "", ""},
     {"-p", 'p', Argument::required, "", ""},
     {"-x", 'x', Argument::none, "", ""},
-    {"-I", 'I', Argument::none, "", ""},
+    {"-I", 'I', Argument::none, "", "as -bi"},
     {"-q", 'q', Argument::attached, "", ""},
     {"queue-only", '\0', Argument::none, "", ""},
     {"queue-directory", '\0', Argument::required, "", ""},
-    {"dry-run", '\0', Argument::none, "", ""},
+    {"dry-run", '\0', Argument::none, "", "show the envelope and the message, and send nothing"},
 });
 
 Error usage(const std::string& text) {
   return {Error::Kind::usage, text};
 }
 
-// What is named and not there yet is refused before standard input is taken for a message.
-Result<void> check_mode(const Options& options) {
-  const std::string mode = options.last("-b").value_or("m");
-  if (mode != "m") return usage("-b" + mode + ": this version sends messages only (-bm)");
-  for (const std::string_view later : {"-q", "-I", "queue-only", "queue-directory", "dry-run"}) {
+// What is not there is refused before standard input is taken for a message.
+Result<void> check_mode(const std::string& mode, const Options& options) {
+  constexpr std::array<std::string_view, 5> modes = {"m", "v", "i", "h", "H"};
+  if (mode == "p") return usage("-bp: this version has no queue");
+  if (mode == "d" || mode == "D" || mode == "l") return usage("-b" + mode + ": this program is no daemon");
+  if (std::find(modes.begin(), modes.end(), mode) == modes.end()) {
+    return usage("-b" + base::quote(mode) + ": this program has the modes m, v, i, h and H");
+  }
+  if (mode != "m" && options.has("dry-run")) return usage("--dry-run shows a message, and -b" + mode + " has none");
+  for (const std::string_view later : {"-q", "queue-only", "queue-directory"}) {
     if (options.has(later)) {
       const std::string dashes = later.starts_with('-') ? "" : "--";
       return usage(dashes + std::string(later) + ": this version sends messages only, and has no queue");
@@ -94,6 +104,20 @@ Result<void> check_mode(const Options& options) {
     return usage("--driver " + *driver + ": engine, pipeline or auto");
   }
   return {};
+}
+
+// How errors are told: the letter behind -e or -oe; "" if there is none.
+std::string error_mode(const Options& options) {
+  std::string mode = options.last("-e").value_or("");
+  for (const std::string& set : options.all("-o")) {
+    if (set.starts_with('e')) mode = set.substr(1);
+  }
+  return mode;
+}
+
+void silence_standard_error() {
+  const base::UniqueFd nowhere(::open("/dev/null", O_WRONLY | O_CLOEXEC));
+  if (nowhere) ::dup2(nowhere.get(), STDERR_FILENO);
 }
 
 // One message, which is all that a sendmail has.
@@ -142,7 +166,9 @@ struct Sent {
 class Submit {
  public:
   Submit(const Options& options, const base::System& system, const base::Clock& clock)
-      : options_(options), system_(system), clock_(clock) {}
+      : options_(options), system_(system), clock_(clock) {
+    tag_log();
+  }
 
   // What the command line asks for.
   [[nodiscard]] Request request() const {
@@ -159,17 +185,21 @@ class Submit {
     auto loaded = load_configuration(options_.last("config"), system_);
     if (!loaded) return loaded.error();
     settings_ = std::move(loaded->settings);
+    tag_log();
     auto read = mail::read_header(std::move(input), mail::Normaliser::Nul::drop);
     if (!read) return read.error();
     const auto account = choose_account(asked, read->header, settings_);
     if (!account) return account.error();
     account_ = *account;
     host_ = account_->hosts.front().name;
+    const std::string why = options_.has("dry-run") ? why_chosen(asked, read->header, settings_) : "";
     const Composer composer(*account_, spool_directory(settings_.queue.directory, system_), std::string(program),
                             system_, clock_);
     auto submission = composer.compose(asked, *std::move(read));
     if (!submission) return submission.error();
-    return send(*submission);
+    if (!options_.has("dry-run")) return send(*submission);
+    if (auto shown = print_dry_run(account_->name, why, submission->transaction); !shown) return shown.error();
+    return Sent{};
   }
 
   // A failure before anything was sent; without a configuration by the log's defaults.
@@ -182,6 +212,10 @@ class Submit {
   }
 
  private:
+  void tag_log() {
+    if (const auto tag = options_.last("-L")) settings_.log.tag = base::escape(*tag);
+  }
+
   // What can't be read is left out: no mail is lost for want of a report.
   [[nodiscard]] smtp::Dsn dsn() const {
     smtp::Dsn dsn;
@@ -292,7 +326,8 @@ std::span<const Option> sendmail_options() {
   return table;
 }
 
-int sendmail(std::vector<std::string> args, char** argv, const base::System& system, const base::Clock& clock) {
+int sendmail(std::vector<std::string> args, char** argv, const base::System& system, const base::Clock& clock,
+             std::string_view name_mode) {
   const auto options = Options::parse(table, args, Operands::last);
   if (!options) return fail(options.error());
   if (options->has("smtp")) {
@@ -309,10 +344,18 @@ int sendmail(std::vector<std::string> args, char** argv, const base::System& sys
   if (options->has("version")) {
     return print_version();
   }
-  if (const auto mode = check_mode(*options); !mode) return fail(mode.error());
+  if (error_mode(*options) == "q") silence_standard_error();
+  const std::string mode = options->has("-I") ? "i" : options->last("-b").value_or(std::string(name_mode));
+  if (const auto known = check_mode(mode, *options); !known) return fail(known.error());
+  if (mode == "h" || mode == "H") return 0;  // of host states there are none to show or to forget
+  if (mode == "i") return check_aliases(options->last("config"), system);
   const std::string name = options->last("-F").value_or("");
   if (std::any_of(name.begin(), name.end(), base::is_control)) {
     return fail(usage("-F " + base::quote(name) + ": control characters are not allowed"));
+  }
+  if (mode == "v") {
+    return verify({.account = options->last("account"), .sender = options->last("-f")}, options->operands(),
+                  options->last("config"), system, clock);
   }
   const bool terminal = ::isatty(STDIN_FILENO) == 1;
   if (terminal && options->operands().empty() && !options->has("-t")) {
@@ -327,7 +370,7 @@ int sendmail(std::vector<std::string> args, char** argv, const base::System& sys
   auto input = std::make_unique<DotSource>(std::make_unique<base::FileSource>(STDIN_FILENO, "standard input"), dot);
   Submit submit(*options, system, clock);
   const auto sent = submit.run(submit.request(), std::move(input));
-  if (sent) return sent->code;
+  if (sent) return sent->accepted && error_mode(*options) == "e" ? 0 : sent->code;
   submit.log(sent.error());
   // The writer hears our exit code, not a broken pipe.
   base::FileSource rest(STDIN_FILENO, "standard input");
