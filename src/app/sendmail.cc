@@ -18,6 +18,8 @@
 #include "app/options.h"
 #include "app/report.h"
 #include "app/server.h"
+#include "app/smtp_server.h"
+#include "app/smtp_stdio.h"
 #include "app/smtp_tool.h"
 #include "app/standard_input.h"
 #include "app/verify.h"
@@ -44,7 +46,8 @@ constexpr auto table = std::to_array<Option>({
     {"account", 'a', Argument::required, "NAME", "the configuration's account to send by"},
     {"config", 'C', Argument::required, "FILE", "the configuration file"},
     {"-b", 'b', Argument::required, "MODE",
-     "m: send a message (default); v: what addresses become; i: check the aliases"},
+     "m: send a message (default); s: SMTP on standard input and output; v: what addresses become; i: check the "
+     "aliases"},
     {"no-queue", '\0', Argument::none, "", "never keep a message for later (this version can't yet)"},
     {"driver", '\0', Argument::required, "NAME", ""},
     {"-o", 'o', Argument::required, "OPTION", ""},
@@ -87,12 +90,14 @@ Error usage(const std::string& text) {
 
 // What is not there is refused before standard input is taken for a message.
 Result<void> check_mode(const std::string& mode, const Options& options) {
-  constexpr std::array<std::string_view, 5> modes = {"m", "v", "i", "h", "H"};
+  constexpr std::array<std::string_view, 6> modes = {"m", "s", "v", "i", "h", "H"};
   if (mode == "p") return usage("-bp: this version has no queue");
   if (mode == "d" || mode == "D" || mode == "l") return usage("-b" + mode + ": this program is no daemon");
   if (std::find(modes.begin(), modes.end(), mode) == modes.end()) {
-    return usage("-b" + base::quote(mode) + ": this program has the modes m, v, i, h and H");
+    return usage("-b" + base::quote(mode) + ": this program has the modes m, s, v, i, h and H");
   }
+  if (mode == "s" && options.has("-t")) return usage("-t and -bs: RCPT names the recipients");
+  if (mode == "s" && !options.operands().empty()) return usage("-bs takes no recipients: RCPT names them");
   if (mode != "m" && options.has("dry-run")) return usage("--dry-run shows a message, and -b" + mode + " has none");
   for (const std::string_view later : {"-q", "queue-only", "queue-directory"}) {
     if (options.has(later)) {
@@ -242,7 +247,8 @@ class Submit {
     if (!account_->tls_verify && account_->tls != config::Tls::off) {
       complain(program, "account " + account_->name + " has tls_verify = false: the server may be anybody");
     }
-    Console console({.trace = options_.has("-v")}, std::string(program));
+    const bool smtp_on_stdout = options_.last("-b") == "s";
+    Console console({.trace = options_.has("-v") && !smtp_on_stdout}, std::string(program));
     auto session = smtp::Session::make(*std::move(endpoint), console);
     if (!session) return session.error();
     One work(submission.transaction);
@@ -320,6 +326,27 @@ int fail(const Error& error) {
   return exit_code(error.kind);
 }
 
+// A message that came by SMTP goes the way of all, and what became of it is the reply.
+smtp::Reply submit_one(const Options& options, const SmtpMail& mail, std::unique_ptr<base::Source> content,
+                       const base::System& system, const base::Clock& clock) {
+  Submit submit(options, system, clock);
+  Request request = submit.request();
+  request.sender = mail.sender;
+  request.recipients = mail.recipients;
+  if (!mail.dsn.notify.empty()) request.dsn.notify = mail.dsn.notify;
+  if (!mail.dsn.returned.empty()) request.dsn.returned = mail.dsn.returned;
+  if (!mail.dsn.envelope_id.empty()) request.dsn.envelope_id = mail.dsn.envelope_id;
+  const auto sent = submit.run(request, std::move(content));
+  if (!sent) {
+    submit.log(sent.error());
+    complain(program, sent.error());
+    return reply_to(sent.error());
+  }
+  if (sent->code == 0) return {250, {"2.0.0 accepted"}};
+  if (sent->passing) return {451, {"4.0.0 " + sent->why}};
+  return {554, {"5.0.0 " + sent->why}};
+}
+
 }  // namespace
 
 std::span<const Option> sendmail_options() {
@@ -358,12 +385,17 @@ int sendmail(std::vector<std::string> args, char** argv, const base::System& sys
                   options->last("config"), system, clock);
   }
   const bool terminal = ::isatty(STDIN_FILENO) == 1;
-  if (terminal && options->operands().empty() && !options->has("-t")) {
+  if (mode == "m" && terminal && options->operands().empty() && !options->has("-t")) {
     return fail({Error::Kind::usage, "there are no recipients", "sendmail [options] recipient ... < message"});
   }
   // What a caller left open is not ours to keep. (For smtp it may be a message: the shell's <(command) is /dev/fd/63.)
   ::close_range(3, ~0U, 0);
   ::unsetenv("SSLKEYLOGFILE");  // NOLINT(concurrency-mt-unsafe): before there is another thread
+  if (mode == "s") {
+    return serve_stdio(system.host_name(), [&](const SmtpMail& mail, std::unique_ptr<base::Source> content) {
+      return submit_one(*options, mail, std::move(content), system, clock);
+    });
+  }
   const auto dot = dots_are_content(*options) ? LoneDot::content
                    : terminal                 ? LoneDot::ends_terminal
                                               : LoneDot::ends_pipe;

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""What sendmail does besides sending: -bv, -bi, --dry-run, the modes it has not; and how its errors are told."""
+"""What sendmail does besides sending what it is given: -bs, -bv, -bi, --dry-run, the modes it has not; and how its errors are told."""
+import socket
 import subprocess
 import sys
 import unittest
@@ -105,6 +106,42 @@ class Modes(Case):
         for mode in ("-bh", "-bH"):
             run = self.run_as("sendmail", mode, stdin=MESSAGE)
             self.assertEqual((run.returncode, run.stdout, run.stderr), (0, b"", b""))
+
+    def test_smtp_of_a_session_that_sends_several(self):
+        server = self.capture(2)
+        self.configure(server.port)
+        one = b"MAIL FROM:<>\nRCPT TO:<root>\nDATA\nSubject: %d\nBcc: c@x.test\n\n%s\n.\n"
+        run = self.run_as("sendmail", "-bs", "-odb", "-oem", "--no-queue",
+                          stdin=b"HELO x\n" + one % (1, b"hi") + one % (2, b"x" * 3_000_000) + b"QUIT\n")
+        self.assertEqual((run.returncode, run.stderr), (0, b""))
+        self.assertEqual([line[:3] for line in run.stdout.split(b"\r\n")[:-1]],
+                         b"220 250 250 250 354 250 250 250 354 250 221".split())
+        self.assertIn(b"Subject: 1\r\n", server.message(1))
+        self.assertNotIn(b"Bcc", server.message(1))
+        self.assertGreater(len(server.message(2)), 3_000_000)
+
+    def test_smtp_that_ends_early_sends_nothing(self):
+        self.configure()
+        for stdin in (b"", b"EHLO x\r\n", b"MAIL FROM:<>\r\nRCPT TO:<root>\r\nDATA\r\nhalf\r\n"):
+            run = self.run_as("sendmail", "-bs", "--no-queue", stdin=stdin)
+            self.assertEqual(run.returncode, 0)
+            self.assertNotIn(b"\n4", run.stdout)
+
+    def test_smtp_without_a_configuration_is_for_later(self):
+        run = self.run_as("sendmail", "-bs", "-C", "/nonexistent", stdin=b"MAIL FROM:<>\r\nRCPT TO:<root>\r\nDATA\r\n.\r\nQUIT\r\n")
+        self.assertRegex(run.stdout, rb"\r\n451 4\.3\.0 .*\r\n221 .*\r\n\Z")
+
+    def test_smtp_is_not_for_a_network(self):
+        here, there = socket.socketpair()
+        with here, there:
+            run = subprocess.run([self.bin / "sendmail", "-bs"], stdin=here, capture_output=True, env=self.environment, timeout=30)
+        self.assertEqual((run.returncode, run.stdout), (64, b""))
+        self.assertIn(b"socket", run.stderr)
+
+    def test_smtp_names_its_recipients_itself(self):
+        self.configure()
+        self.refused("-bs", "-t", stderr=rb"-t")
+        self.refused("-bs", "root", stderr=rb"RCPT")
 
     def test_errors_may_be_told_to_nobody(self):
         self.configure()
