@@ -31,6 +31,9 @@ void log_attempt(const config::Log& log, const Attempt& attempt, bool urgent, st
     line.text("errormsg", worst->text);
   }
   if (attempt.nuls_dropped > 0) line.number("nul_bytes_dropped", static_cast<std::int64_t>(attempt.nuls_dropped));
+  if (attempt.recoding == mail::Recoding::fold) line.text("long_lines", "folded");
+  if (attempt.recoding == mail::Recoding::quoted_printable) line.text("long_lines", "quoted-printable");
+  if (attempt.header_folded) line.text("long_header_lines", "folded");
   line.text("exitcode", exit_name(attempt.exit_code)).text("status", attempt.status);
   if (!attempt.id.empty()) line.text("id", attempt.id);
   if (!attempt.message_id.empty()) line.text("message_id", attempt.message_id);

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "config/settings.h"
 #include "mail/envelope.h"
+#include "mail/recode.h"
 #include "smtp/outcome.h"
 
 namespace pillarbox::app {
@@ -24,6 +25,8 @@ struct Attempt {
   std::string id = {};      // in the queue
   std::string message_id = {};
   std::uint64_t nuls_dropped = 0;
+  mail::Recoding recoding = mail::Recoding::none;  // for the sake of long lines
+  bool header_folded = false;
 };
 
 // Writes it; a log that can't be written is a warning under that name. urgent: somebody should look at it.

@@ -8,20 +8,35 @@
 #include "app/report.h"
 #include "base/spool.h"
 #include "base/text.h"
-#include "config/aliases.h"
 #include "mail/prepare.h"
 #include "mail/received.h"
 
 namespace pillarbox::app {
 
+namespace {
+
+// By whose address an account is chosen.
+std::optional<mail::Address> author_of(const Request& request, const mail::Header& header) {
+  const auto path = mail::ReversePath::parse(request.sender.value_or(""));
+  if (path && path->address()) return path->address();
+  auto author = mail::author_of(header);
+  return author ? std::optional(*std::move(author)) : std::nullopt;
+}
+
+}  // namespace
+
 Result<const config::Account*> choose_account(const Request& request, const mail::Header& header,
                                               const config::Settings& settings) {
-  std::optional<mail::Address> sender;
-  if (const auto path = mail::ReversePath::parse(request.sender.value_or("")); path) sender = path->address();
-  if (!sender) {
-    if (auto author = mail::author_of(header)) sender = std::move(*author);
-  }
-  return settings.account(request.account, sender);
+  return settings.account(request.account, author_of(request, header));
+}
+
+std::string why_chosen(const Request& request, const mail::Header& header, const config::Settings& settings) {
+  if (request.account) return "named by --account";
+  const auto author = author_of(request, header);
+  const bool own = author && std::any_of(settings.accounts.begin(), settings.accounts.end(),
+                                         [&](const config::Account& account) { return account.is_for(*author); });
+  if (own) return "for mail from " + author->text();
+  return settings.default_account.empty() ? "the first" : "the default_account";
 }
 
 Result<Submission> Composer::compose(const Request& request, mail::HeaderAndBody message) const {
@@ -38,7 +53,9 @@ Result<Submission> Composer::compose(const Request& request, mail::HeaderAndBody
     if (!named) return named.error();
     for (mail::Address& address : *named) wanted.push_back({std::move(address), "", 0, 0, false});
   }
-  auto recipients = resolve(wanted);
+  const auto known = aliases();
+  if (!known) return known.error();
+  auto recipients = resolve(wanted, *known);
   if (!recipients) return recipients.error();
   auto envelope = mail::Envelope::make(*std::move(sender), *recipients);
   if (!envelope) return envelope.error();
@@ -51,22 +68,37 @@ Result<Submission> Composer::compose(const Request& request, mail::HeaderAndBody
   const mail::Field* id = header.find("Message-ID");
   const std::string message_id = id ? mail::unfolded(id->value()) : "";
 
-  std::string head = header.text();
-  const std::uint64_t most = account_.max_message_size;
-  auto body = base::spool(*message.body, spool_, most - std::min<std::uint64_t>(most, head.size()));
-  if (!body && body.error().kind == Error::Kind::data) {
-    return Error{Error::Kind::data,
-                 "the message has more than " + std::to_string(most) + " bytes, the account's max_message_size"};
-  }
+  mail::Survey survey;
+  auto body = keep(*message.body, header.text().size(), survey);
   if (!body) return body.error();
-  mail::Message content(std::move(head), *std::move(body),
+  const mail::Recoding recoding = mail::prepare_body(header, survey);
+  const bool header_folded = mail::fold_long_lines(header);
+  std::uint64_t nuls = message.nuls_dropped;
+  if (recoding != mail::Recoding::none) {
+    nuls += survey.nuls();
+    *body = std::make_unique<mail::RecodedSource>(*std::move(body), recoding);
+  }
+  mail::Message content(header.text(), *std::move(body),
                         mail::Normaliser(mail::Normaliser::Part::body, mail::Normaliser::Nul::drop));
   content.keep();  // for the queue, or further recipients
   if (const auto primed = content.prime(); !primed) return primed.error();
   return Submission{
       {.name = "-", .envelope = *std::move(envelope), .message = std::move(content), .dsn = dsn(request.dsn)},
       message_id,
-      message.nuls_dropped};
+      nuls,
+      recoding,
+      header_folded};
+}
+
+// The body, read to its end, unless it is larger than the account's messages may be.
+Result<std::unique_ptr<base::Source>> Composer::keep(base::Source& body, std::uint64_t head,
+                                                     mail::Survey& survey) const {
+  const std::uint64_t most = account_.max_message_size;
+  mail::SurveyedSource surveyed(body, survey);
+  auto kept = base::spool(surveyed, spool_, most - std::min(most, head));
+  if (kept || kept.error().kind != Error::Kind::data) return kept;
+  return Error{Error::Kind::data,
+               "the message has more than " + std::to_string(most) + " bytes, the account's max_message_size"};
 }
 
 std::string Composer::domain() const {
@@ -75,14 +107,20 @@ std::string Composer::domain() const {
   return system_.fully_qualified_name();
 }
 
-Result<std::vector<mail::Address>> Composer::resolve(const std::vector<mail::Mailbox>& wanted) const {
-  const auto aliases = config::Aliases::load(account_.aliases);
-  if (!aliases) return aliases.error();
+Result<config::Aliases> Composer::aliases() const {
+  auto aliases = config::Aliases::load(account_.aliases);
+  if (!aliases) return aliases;
+  for (const std::string& fault : aliases->faults()) complain(program_, fault);
+  return aliases;
+}
+
+Result<std::vector<mail::Address>> Composer::resolve(const std::vector<mail::Mailbox>& wanted,
+                                                     const config::Aliases& aliases) const {
   std::vector<std::string> local;  // not looked up in vain
-  if (!aliases->empty()) local = {"localhost", system_.host_name(), system_.fully_qualified_name(), domain()};
+  if (!aliases.empty()) local = {"localhost", system_.host_name(), system_.fully_qualified_name(), domain()};
   std::vector<mail::Address> recipients;
   for (const mail::Mailbox& mailbox : wanted) {
-    const auto expansion = aliases->expand(mailbox, local);
+    const auto expansion = aliases.expand(mailbox, local);
     for (const std::string& warning : expansion.warnings) complain(program_, warning);
     if (expansion.addresses.empty() && !expansion.warnings.empty()) {
       return Error{Error::Kind::no_user, mailbox.address.text() + ": its alias names nobody who can be sent mail"};

@@ -13,8 +13,11 @@
 #include "base/result.h"
 #include "base/source.h"
 #include "base/system.h"
+#include "config/aliases.h"
 #include "config/settings.h"
 #include "mail/header.h"
+#include "mail/recode.h"
+#include "mail/survey.h"
 #include "smtp/work.h"
 
 namespace pillarbox::app {
@@ -32,12 +35,17 @@ struct Request {
 struct Submission {
   smtp::Transaction transaction;
   std::string message_id;
-  std::uint64_t nuls_dropped = 0;  // in the header
+  std::uint64_t nuls_dropped = 0;  // before the message saw them: in the header, and in a body that is recoded
+  mail::Recoding recoding = mail::Recoding::none;
+  bool header_folded = false;
 };
 
 // The account whose mail this is: the one that is named, else by the sender's address, else by the From field.
 Result<const config::Account*> choose_account(const Request& request, const mail::Header& header,
                                               const config::Settings& settings);
+
+// Why that is its account, for people.
+std::string why_chosen(const Request& request, const mail::Header& header, const config::Settings& settings);
 
 class Composer {
  public:
@@ -53,12 +61,17 @@ class Composer {
   // The domain that bare names get.
   [[nodiscard]] std::string domain() const;
   // Aliases, then domains for the bare names that are left. Each of the texts is a list of addresses.
-  [[nodiscard]] Result<std::vector<mail::Address>> resolve(const std::vector<mail::Mailbox>& wanted) const;
+  [[nodiscard]] Result<std::vector<mail::Address>> resolve(const std::vector<mail::Mailbox>& wanted,
+                                                           const config::Aliases& aliases) const;
+  // The account's, with a warning for each line that is none.
+  [[nodiscard]] Result<config::Aliases> aliases() const;
 
  private:
   [[nodiscard]] Result<mail::ReversePath> envelope_sender(const Request& request) const;
   [[nodiscard]] Result<mail::Address> own_address() const;
   [[nodiscard]] std::string author_name(const Request& request) const;
+  [[nodiscard]] Result<std::unique_ptr<base::Source>> keep(base::Source& body, std::uint64_t head,
+                                                           mail::Survey& survey) const;
   Result<void> complete(mail::Header& header, const Request& request, const mail::Address& author) const;
   [[nodiscard]] smtp::Dsn dsn(smtp::Dsn asked) const;
 

@@ -65,6 +65,7 @@ int dispatch(int argc, char** argv) {
   if (name == "smtp") return smtp_tool(std::move(args), argv + 1, system, clock);
   if (name == "sendmail") return sendmail(std::move(args), argv + 1, system, clock);
   if (name == "mailq") return mailq(std::move(args), system);
+  if (name == "newaliases") return sendmail(std::move(args), argv + 1, system, clock, "i");
   return front_door(args, argv + 1, system, clock);
 }
 

@@ -42,7 +42,7 @@ std::optional<std::string> write_log(const config::Log& log, const Event& event,
                                      const base::Clock& clock) {
   const std::string line = log.json ? event.json() : event.key_value();
   if (log.syslog) {
-    ::openlog("pillarbox", LOG_PID, facility(log.facility));
+    ::openlog(log.tag.c_str(), LOG_PID, facility(log.facility));
     ::syslog(failed ? LOG_ERR : LOG_INFO, "%s", line.c_str());
     ::closelog();
   }

@@ -1,29 +1,25 @@
 #include "app/sendmail.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <chrono>
-#include <cstdio>
-#include <numeric>
 #include <optional>
 
-#include "app/account.h"
-#include "app/attempt.h"
-#include "app/background.h"
-#include "app/compose.h"
-#include "app/console.h"
 #include "app/help.h"
-#include "app/keep.h"
 #include "app/options.h"
 #include "app/queue_command.h"
 #include "app/report.h"
 #include "app/server.h"
+#include "app/smtp_server.h"
+#include "app/smtp_stdio.h"
 #include "app/smtp_tool.h"
 #include "app/standard_input.h"
+#include "app/submit.h"
+#include "app/verify.h"
 #include "base/text.h"
-#include "mail/header.h"
+#include "base/unique_fd.h"
 #include "smtp/driver.h"
 
 namespace pillarbox::app {
@@ -43,7 +39,9 @@ constexpr auto table = std::to_array<Option>({
     {"-v", 'v', Argument::none, "", "the conversation on standard output"},
     {"account", 'a', Argument::required, "NAME", "the configuration's account to send by"},
     {"config", 'C', Argument::required, "FILE", "the configuration file"},
-    {"-b", 'b', Argument::required, "MODE", "m: send a message (default), p: list the queue"},
+    {"-b", 'b', Argument::required, "MODE",
+     "m: send a message (default); s: SMTP on standard input and output; v: what addresses become; i: check the "
+     "aliases; p: list the queue"},
     {"no-queue", '\0', Argument::none, "", "never keep a message for later: exit with what came of it"},
     {"queue-only", '\0', Argument::none, "", "keep the message for the next run of the queue (as -odq)"},
     {"queue-directory", '\0', Argument::required, "DIR", "where the queue is"},
@@ -58,7 +56,7 @@ constexpr auto table = std::to_array<Option>({
     {"-B", 'B', Argument::required, "", ""},
     {"-D", 'D', Argument::required, "", ""},
     {"-G", 'G', Argument::none, "", ""},
-    {"-L", 'L', Argument::required, "", ""},
+    {"-L", 'L', Argument::required, "TAG", "the tag of lines in syslog"},
     {"-M", 'M', Argument::required, "", ""},
     {"-N", 'N', Argument::required, "WHEN", "ask for reports: never, or some of success,failure,delay"},
     {"-O", 'O', Argument::required, "", ""},
@@ -70,61 +68,49 @@ constexpr auto table = std::to_array<Option>({
     {"-X", 'X', Argument::required, "", ""},
     {"-c", 'c', Argument::none, "", ""},
     {"-d", 'd', Argument::attached, "", ""},
-    {"-e", 'e', Argument::required, "", ""},
+    {"-e", 'e', Argument::required, "HOW", "q: nothing on standard error; e: exit 0 once the message was sent"},
     {"-h", 'h', Argument::required, "", ""},
     {"-m", 'm', Argument::none, "", ""},
     {"-n", 'n', Argument::none, "", ""},
     {"-p", 'p', Argument::required, "", ""},
     {"-x", 'x', Argument::none, "", ""},
-    {"-I", 'I', Argument::none, "", ""},
-    {"dry-run", '\0', Argument::none, "", ""},
+    {"-I", 'I', Argument::none, "", "as -bi"},
+    {"dry-run", '\0', Argument::none, "", "show the envelope and the message, and send nothing"},
 });
 
 Error usage(const std::string& text) {
   return {Error::Kind::usage, text};
 }
 
-// What is named and not there yet is refused before standard input is taken for a message.
-Result<void> check_mode(const Options& options) {
-  const std::string mode = options.last("-b").value_or("m");
-  if (mode != "m" && mode != "p") return usage("-b" + mode + ": this version sends messages only (-bm)");
-  for (const std::string_view later : {"-I", "dry-run"}) {
-    if (options.has(later)) {
-      const std::string dashes = later.starts_with('-') ? "" : "--";
-      return usage(dashes + std::string(later) + ": this version sends messages only");
-    }
+// What is not there is refused before standard input is taken for a message.
+Result<void> check_mode(const std::string& mode, const Options& options) {
+  constexpr std::array<std::string_view, 7> modes = {"m", "s", "v", "i", "p", "h", "H"};
+  if (mode == "d" || mode == "D" || mode == "l") return usage("-b" + mode + ": this program is no daemon");
+  if (std::find(modes.begin(), modes.end(), mode) == modes.end()) {
+    return usage("-b" + base::quote(mode) + ": this program has the modes m, s, v, i, p, h and H");
   }
+  if (mode == "s" && options.has("-t")) return usage("-t and -bs: RCPT names the recipients");
+  if (mode == "s" && !options.operands().empty()) return usage("-bs takes no recipients: RCPT names them");
+  if (mode != "m" && options.has("dry-run")) return usage("--dry-run shows a message, and -b" + mode + " has none");
   if (const auto driver = options.last("driver"); driver && !parse_driver(*driver)) {
     return usage("--driver " + *driver + ": engine, pipeline or auto");
   }
   return {};
 }
 
-// One message, which is all that a sendmail has.
-class One final : public smtp::Work {
- public:
-  // It comes back when it is done.
-  explicit One(smtp::Transaction& transaction) : transaction_(transaction) {}
-
-  std::optional<smtp::Transaction> next() override {
-    if (std::exchange(given_, true)) return std::nullopt;
-    return std::move(transaction_);
+// How errors are told: the letter behind -e or -oe; "" if there is none.
+std::string error_mode(const Options& options) {
+  std::string mode = options.last("-e").value_or("");
+  for (const std::string& set : options.all("-o")) {
+    if (set.starts_with('e')) mode = set.substr(1);
   }
-  [[nodiscard]] bool last() const override { return given_; }
-  [[nodiscard]] bool ready() const override { return true; }
-  [[nodiscard]] std::optional<smtp::Verdict> given_up() const override { return std::nullopt; }
-  void done(smtp::Transaction& transaction, const smtp::Outcome& outcome) override {
-    transaction_ = std::move(transaction);
-    outcome_ = outcome;
-  }
+  return mode;
+}
 
-  [[nodiscard]] const smtp::Outcome& outcome() const { return outcome_; }
-
- private:
-  smtp::Transaction& transaction_;
-  bool given_ = false;
-  smtp::Outcome outcome_;
-};
+void silence_standard_error() {
+  const base::UniqueFd nowhere(::open("/dev/null", O_WRONLY | O_CLOEXEC));
+  if (nowhere) ::dup2(nowhere.get(), STDERR_FILENO);
+}
 
 bool dots_are_content(const Options& options) {
   if (options.has("-i")) return true;
@@ -134,214 +120,48 @@ bool dots_are_content(const Options& options) {
   return false;
 }
 
-// One message's way from standard input to the server, or into the queue.
-class Submit {
- public:
-  Submit(const Options& options, const base::System& system, const base::Clock& clock)
-      : options_(options), system_(system), clock_(clock) {}
-
-  // The exit code of what was tried, or why nothing could be.
-  Result<int> run(std::unique_ptr<base::Source> input) {
-    std::optional<Error> trouble;  // with the configuration
-    auto loaded = load_configuration(options_.last("config"), system_);
-    if (loaded) {
-      settings_ = std::move(loaded->settings);
-    } else if (options_.has("no-queue") || options_.has("config") || options_.has("account")) {
-      return loaded.error();
-    } else {
-      trouble = loaded.error();
-    }
-    auto read = mail::read_header(std::move(input), mail::Normaliser::Nul::drop);
-    if (!read) return read.error();
-    const Request asked = request();
-    if (!trouble) {
-      const auto account = choose_account(asked, read->header, settings_);
-      if (!account) return account.error();
-      account_ = *account;
-      host_ = account_->hosts.front().name;
-    }
-    const config::Account without;
-    const Composer composer(account_ ? *account_ : without, place(), std::string(program), system_, clock_);
-    auto submission = composer.compose(asked, *std::move(read));
-    if (!submission) return submission.error();
-    const std::size_t recipients = submission->transaction.envelope.recipients().size();
-    if (trouble) {
-      complain(program, *trouble);
-      const smtp::Verdict verdict{.kind = trouble->kind, .account = true, .text = trouble->text};
-      return finish(*submission, smtp::untried(recipients, verdict));
-    }
-    if (only_queued()) return store(*submission, smtp::untried(recipients, {}), queue::State::fresh(recipients), 0);
-    return send(*submission);
+// What can't be read is left out: no mail is lost for want of a report.
+smtp::Dsn dsn_of(const Options& options) {
+  smtp::Dsn dsn;
+  if (const auto when = options.last("-N")) {
+    dsn.notify = parse_notify(*when).value_or("");
+    if (dsn.notify.empty()) complain(program, "-N " + *when + ": never, or some of success,failure,delay");
   }
-
-  // A failure before anything was sent; without a configuration by the log's defaults.
-  void log(const Error& error) const {
-    log_attempt(settings_.log,
-                {.account = account_,
-                 .host = host_,
-                 .error = error.text,
-                 .exit_code = exit_code(error.kind),
-                 .status = "failed"},
-                true, program, clock_);
+  if (const auto what = options.last("-R")) {
+    dsn.returned = base::iequals(*what, "full") ? "FULL" : base::iequals(*what, "hdrs") ? "HDRS" : "";
+    if (dsn.returned.empty()) complain(program, "-R " + *what + ": full or hdrs");
   }
-
- private:
-  [[nodiscard]] Request request() const {
-    return {.account = options_.last("account"),
-            .sender = options_.last("-f"),
-            .full_name = options_.last("-F"),
-            .recipients = options_.operands(),
-            .header_recipients = options_.has("-t"),
-            .dsn = dsn()};
+  if (const auto id = options.last("-V")) {
+    const bool sound = !id->empty() && id->size() <= longest_envelope_id &&
+                       std::all_of(id->begin(), id->end(), [](char c) { return c >= ' ' && c < 0x7f; });
+    if (sound) dsn.envelope_id = *id;
+    if (!sound) complain(program, "-V: an identifier has 1 to 100 printable characters");
   }
+  return dsn;
+}
 
-  // What can't be read is left out: no mail is lost for want of a report.
-  [[nodiscard]] smtp::Dsn dsn() const {
-    smtp::Dsn dsn;
-    if (const auto when = options_.last("-N")) {
-      dsn.notify = parse_notify(*when).value_or("");
-      if (dsn.notify.empty()) complain(program, "-N " + *when + ": never, or some of success,failure,delay");
-    }
-    if (const auto what = options_.last("-R")) {
-      dsn.returned = base::iequals(*what, "full") ? "FULL" : base::iequals(*what, "hdrs") ? "HDRS" : "";
-      if (dsn.returned.empty()) complain(program, "-R " + *what + ": full or hdrs");
-    }
-    if (const auto id = options_.last("-V")) {
-      const bool sound = !id->empty() && id->size() <= longest_envelope_id &&
-                         std::all_of(id->begin(), id->end(), [](char c) { return c >= ' ' && c < 0x7f; });
-      if (sound) dsn.envelope_id = *id;
-      if (!sound) complain(program, "-V: an identifier has 1 to 100 printable characters");
-    }
-    return dsn;
-  }
+// What the command line asks for.
+Request request_of(const Options& options) {
+  return {.account = options.last("account"),
+          .sender = options.last("-f"),
+          .full_name = options.last("-F"),
+          .recipients = options.operands(),
+          .header_recipients = options.has("-t"),
+          .dsn = dsn_of(options)};
+}
 
-  [[nodiscard]] std::string place() const {
-    return queue_place(options_.last("queue-directory").value_or(settings_.queue.directory), system_);
-  }
-
-  [[nodiscard]] bool only_queued() const {
-    const std::vector<std::string> sets = options_.all("-o");
-    return options_.has("queue-only") || std::find(sets.begin(), sets.end(), "dq") != sets.end();
-  }
-
-  [[nodiscard]] bool may_queue() const { return settings_.queue.enabled && !options_.has("no-queue"); }
-
-  Result<int> send(Submission& submission) {
-    const std::size_t recipients = submission.transaction.envelope.recipients().size();
-    if (!account_->tls_verify && account_->tls != config::Tls::off) {
-      complain(program, "account " + account_->name + " has tls_verify = false: the server may be anybody");
-    }
-    Console console({.trace = options_.has("-v")}, std::string(program));
-    auto endpoint = endpoint_of(*account_, system_);
-    auto session = endpoint ? smtp::Session::make(*std::move(endpoint), console)
-                            : Result<std::unique_ptr<smtp::Session>>(endpoint.error());
-    if (!session) {
-      const Error& error = session.error();
-      return finish(submission, smtp::untried(recipients, {.kind = error.kind, .account = true, .text = error.text}));
-    }
-    One work(submission.transaction);
-    smtp::submit(**session, work, parse_driver(options_.last("driver").value_or("auto")).value(), false);
-    host_ = (*session)->host();
-    return finish(submission, work.outcome());
-  }
-
-  // What was not taken waits in the queue where trying later can help; else the caller is told.
-  Result<int> finish(Submission& submission, const smtp::Outcome& outcome) {
-    const bool keeps = may_queue();
-    Tally tally;
-    bool waits = false;
-    for (const smtp::Verdict& verdict : outcome.recipients) {
-      if (verdict.fate == smtp::Fate::accepted) continue;
-      if (keeps && worth_keeping(verdict)) {
-        waits = true;
-      } else {
-        tally.add(verdict.kind);
-      }
-    }
-    if (waits) {
-      queue::State state = queue::State::fresh(outcome.recipients.size());
-      std::vector<std::size_t> all(outcome.recipients.size());
-      std::iota(all.begin(), all.end(), 0);
-      note(state, all, outcome, queue::Progress::told, settings_.queue.retry, clock_.now());
-      return store(submission, outcome, state, tally.exit_code());
-    }
-    report(submission.transaction.envelope, outcome);
-    log(submission, outcome, tally.exit_code(), outcome.worst() ? "failed" : "sent", "");
-    if (outcome.accepted && keeps) run_in_background(place(), settings_.queue, options_.last("config"), clock_);
-    return tally.exit_code();
-  }
-
-  // Puts the message into the queue; code is what those come to who wait for nothing any more.
-  Result<int> store(Submission& submission, const smtp::Outcome& outcome, const queue::State& state, int code) {
-    const mail::Envelope& envelope = submission.transaction.envelope;
-    auto id = enqueue(submission, state);
-    report(envelope, outcome);
-    if (!id) {
-      log(submission, outcome, exit_code(id.error().kind), "failed", "");
-      complain(program, id.error());
-      return code != 0 ? code : exit_code(id.error().kind);
-    }
-    if (state.tries > 0) {
-      for (std::size_t i = 0; i < state.recipients.size(); ++i) {
-        const std::string who = envelope.recipients()[i].text();
-        if (state.recipients[i].progress == queue::Progress::owed)
-          complain(program, who + ": waits in the queue as " + *id);
-        if (state.recipients[i].progress == queue::Progress::accepted)
-          complain(program, who + ": was sent the message");
-      }
-    }
-    log(submission, outcome, code, "queued", *id);
-    return code;
-  }
-
-  Result<std::string> enqueue(Submission& submission, const queue::State& state) const {
-    auto spool = open_queue(place(), true);
-    if (!spool) return spool.error();
-    queue::Entry entry{.arrived = clock_.now(),
-                       .uid = ::geteuid(),
-                       .envelope = submission.transaction.envelope,
-                       .dsn = submission.transaction.dsn,
-                       .message_id = submission.message_id};
-    if (account_) {
-      entry.account = account_->name;
-      entry.owner = account_->owner == config::Owner::system ? queue::Owner::system : queue::Owner::user;
-      entry.account_named = options_.has("account");
-    }
-    return keep(**spool, std::move(entry), state, submission.transaction.message);
-  }
-
-  // Who did not get it, and why.
-  static void report(const mail::Envelope& envelope, const smtp::Outcome& outcome) {
-    for (std::size_t i = 0; i < outcome.recipients.size(); ++i) {
-      if (outcome.refused_alone(i)) {
-        complain(program, envelope.recipients()[i].text() + ": " + outcome.recipients[i].text);
-      }
-    }
-    if (outcome.failure && !outcome.failure->text.empty()) complain(program, outcome.failure->text);
-  }
-
-  void log(const Submission& submission, const smtp::Outcome& outcome, int code, std::string_view status,
-           const std::string& id) const {
-    log_attempt(settings_.log,
-                {.account = account_,
-                 .host = host_,
-                 .envelope = &submission.transaction.envelope,
-                 .outcome = outcome,
-                 .exit_code = code,
-                 .status = status,
-                 .id = id,
-                 .message_id = submission.message_id,
-                 .nuls_dropped = submission.nuls_dropped + submission.transaction.message.nuls_dropped()},
-                outcome.worst() != nullptr, program, clock_);
-  }
-
-  const Options& options_;
-  const base::System& system_;
-  const base::Clock& clock_;
-  config::Settings settings_;
-  const config::Account* account_ = nullptr;
-  std::string host_;  // that was talked to
-};
+Manner manner_of(const Options& options, const std::string& mode) {
+  const std::vector<std::string> sets = options.all("-o");
+  return {.config = options.last("config"),
+          .directory = options.last("queue-directory"),
+          .log_tag = options.last("-L"),
+          .driver = parse_driver(options.last("driver").value_or("auto")).value(),
+          .queue = !options.has("no-queue"),
+          .queue_only = options.has("queue-only") || std::find(sets.begin(), sets.end(), "dq") != sets.end(),
+          .dry_run = options.has("dry-run"),
+          .trace = options.has("-v") && mode != "s",  // whose replies standard output is for
+          .reports_later = mode == "s"};
+}
 
 QueueCall queue_call(const Options& options) {
   return {.program = std::string(program),
@@ -368,13 +188,34 @@ int fail(const Error& error) {
   return exit_code(error.kind);
 }
 
+// A message that came by SMTP goes the way of all, and what became of it is the reply.
+smtp::Reply submit_one(const Options& options, const SmtpMail& mail, std::unique_ptr<base::Source> content,
+                       const base::System& system, const base::Clock& clock) {
+  Submit submit(manner_of(options, "s"), std::string(program), system, clock);
+  Request request = request_of(options);
+  request.sender = mail.sender;
+  request.recipients = mail.recipients;
+  if (!mail.dsn.notify.empty()) request.dsn.notify = mail.dsn.notify;
+  if (!mail.dsn.returned.empty()) request.dsn.returned = mail.dsn.returned;
+  if (!mail.dsn.envelope_id.empty()) request.dsn.envelope_id = mail.dsn.envelope_id;
+  const auto sent = submit.run(request, std::move(content));
+  if (!sent) {
+    complain(program, sent.error());
+    return reply_to(sent.error());
+  }
+  if (sent->code == 0) return {250, {"2.0.0 accepted"}};
+  if (sent->passing) return {451, {"4.0.0 " + sent->why}};
+  return {554, {"5.0.0 " + sent->why}};
+}
+
 }  // namespace
 
 std::span<const Option> sendmail_options() {
   return table;
 }
 
-int sendmail(std::vector<std::string> args, char** argv, const base::System& system, const base::Clock& clock) {
+int sendmail(std::vector<std::string> args, char** argv, const base::System& system, const base::Clock& clock,
+             std::string_view name_mode) {
   const auto options = Options::parse(table, args, Operands::last);
   if (!options) return fail(options.error());
   if (options->has("smtp")) {
@@ -391,32 +232,44 @@ int sendmail(std::vector<std::string> args, char** argv, const base::System& sys
   if (options->has("version")) {
     return print_version();
   }
-  if (const auto mode = check_mode(*options); !mode) return fail(mode.error());
+  if (error_mode(*options) == "q") silence_standard_error();
+  const std::string mode = options->has("-I") ? "i" : options->last("-b").value_or(std::string(name_mode));
+  if (const auto known = check_mode(mode, *options); !known) return fail(known.error());
   if (options->has("-q")) return run_queue(queue_call(*options), selection(*options), system, clock);
-  if (options->last("-b") == "p") return list_queue(queue_call(*options), system);
+  if (mode == "p") return list_queue(queue_call(*options), system);
+  if (mode == "h" || mode == "H") return 0;  // of host states there are none to show or to forget
+  if (mode == "i") return check_aliases(options->last("config"), system);
   const std::string name = options->last("-F").value_or("");
   if (std::any_of(name.begin(), name.end(), base::is_control)) {
     return fail(usage("-F " + base::quote(name) + ": control characters are not allowed"));
   }
+  if (mode == "v") {
+    return verify({.account = options->last("account"), .sender = options->last("-f")}, options->operands(),
+                  options->last("config"), system, clock);
+  }
   const bool terminal = ::isatty(STDIN_FILENO) == 1;
-  if (terminal && options->operands().empty() && !options->has("-t")) {
+  if (mode == "m" && terminal && options->operands().empty() && !options->has("-t")) {
     return fail({Error::Kind::usage, "there are no recipients", "sendmail [options] recipient ... < message"});
   }
   // What a caller left open is not ours to keep. (For smtp it may be a message: the shell's <(command) is /dev/fd/63.)
   ::close_range(3, ~0U, 0);
   ::unsetenv("SSLKEYLOGFILE");  // NOLINT(concurrency-mt-unsafe): before there is another thread
+  if (mode == "s") {
+    return serve_stdio(system.host_name(), [&](const SmtpMail& mail, std::unique_ptr<base::Source> content) {
+      return submit_one(*options, mail, std::move(content), system, clock);
+    });
+  }
   const auto dot = dots_are_content(*options) ? LoneDot::content
                    : terminal                 ? LoneDot::ends_terminal
                                               : LoneDot::ends_pipe;
   auto input = std::make_unique<DotSource>(std::make_unique<base::FileSource>(STDIN_FILENO, "standard input"), dot);
-  Submit submit(*options, system, clock);
-  const auto code = submit.run(std::move(input));
-  if (code) return *code;
-  submit.log(code.error());
+  Submit submit(manner_of(*options, mode), std::string(program), system, clock);
+  const auto sent = submit.run(request_of(*options), std::move(input));
+  if (sent) return sent->accepted && error_mode(*options) == "e" ? 0 : sent->code;
   // The writer hears our exit code, not a broken pipe.
   base::FileSource rest(STDIN_FILENO, "standard input");
   if (!terminal) base::drain(rest);
-  return fail(code.error());
+  return fail(sent.error());
 }
 
 }  // namespace pillarbox::app

@@ -126,11 +126,10 @@ Result<Aliases> Aliases::load(const std::string& path) {
   return parse(*text, path);
 }
 
-Result<Aliases> Aliases::parse(std::string_view text, const std::string& path) {
+Aliases Aliases::parse(std::string_view text, const std::string& path) {
   Aliases aliases;
-  std::string faults;
   const auto fault = [&](const Line& line, const std::string& what) {
-    faults += (faults.empty() ? "" : "\n") + path + ":" + std::to_string(line.number) + ": " + what;
+    aliases.faults_.push_back(path + ":" + std::to_string(line.number) + ": " + what);
   };
   for (const Line& line : logical_lines(text)) {
     const std::size_t colon = colon_of(line.text);
@@ -140,7 +139,8 @@ Result<Aliases> Aliases::parse(std::string_view text, const std::string& path) {
       fault(line, "is no alias; an alias is written \"name: address, ...\"");
       continue;
     }
-    Target& target = aliases.targets_[base::lower(name->local())];
+    Target target;
+    bool faulty = false;
     for (const std::string& element : elements(std::string_view(line.text).substr(colon + 1))) {
       const std::string bare = unquoted(element);
       if (is_delivery(bare)) {
@@ -150,12 +150,16 @@ Result<Aliases> Aliases::parse(std::string_view text, const std::string& path) {
       auto list = mail::parse_list(element);
       if (!list) {
         fault(line, list.error().text);
+        faulty = true;
         continue;
       }
       for (mail::Mailbox& mailbox : *list) target.mailboxes.push_back(std::move(mailbox));
     }
+    if (faulty && target.mailboxes.empty() && target.refused.empty()) continue;
+    Target& all = aliases.targets_[base::lower(name->local())];
+    all.mailboxes.insert(all.mailboxes.end(), target.mailboxes.begin(), target.mailboxes.end());
+    all.refused.insert(all.refused.end(), target.refused.begin(), target.refused.end());
   }
-  if (!faults.empty()) return Error{Error::Kind::config, faults};
   return aliases;
 }
 

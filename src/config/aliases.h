@@ -15,11 +15,14 @@ namespace pillarbox::config {
 
 class Aliases {
  public:
-  // A file that is not there has no aliases. config (78) for one that can't be read and for each line that is no alias.
+  // A file that is not there has no aliases. config (78) for one that can't be read.
   static Result<Aliases> load(const std::string& path);
-  static Result<Aliases> parse(std::string_view text, const std::string& path);
+  static Aliases parse(std::string_view text, const std::string& path);
 
   [[nodiscard]] bool empty() const { return targets_.empty(); }
+  // "FILE:LINE: what is wrong", for each line that is no alias and each target that is no address. These are left out,
+  // for one slip in the file must not stop the mail of all.
+  [[nodiscard]] const std::vector<std::string>& faults() const { return faults_; }
 
   struct Expansion {
     std::vector<mail::Address> addresses;  // bare names without an alias among them
@@ -38,6 +41,7 @@ class Aliases {
   class Walk;
 
   std::map<std::string, Target> targets_;  // by name in lower case
+  std::vector<std::string> faults_;
 };
 
 }  // namespace pillarbox::config

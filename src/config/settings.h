@@ -114,6 +114,7 @@ struct Log {
   std::string facility = "mail";
   std::string file;
   bool json = false;
+  std::string tag = "pillarbox";  // syslog's; a caller's choice, and no key
 };
 
 struct Queue {

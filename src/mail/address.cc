@@ -318,25 +318,37 @@ class ListParser {
   bool grouped_ = false;
 };
 
-// RFC 2047 base64, in words of at most 75 characters that end between characters.
-std::string encoded_words(std::string_view text) {
+constexpr std::size_t longest_phrase = 75;  // that stays as it is; as long as an encoded word may be
+
+// Base64 without regard to what it is of (RFC 2045 section 6.8).
+std::string base64(std::string_view text) {
   constexpr std::string_view digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   std::string out;
+  for (std::size_t i = 0; i < text.size(); i += 3) {
+    const auto byte = [&](std::size_t n) {
+      return i + n < text.size() ? static_cast<unsigned>(static_cast<unsigned char>(text[i + n])) : 0U;
+    };
+    const unsigned group = byte(0) << 16 | byte(1) << 8 | byte(2);
+    out += digits[group >> 18];
+    out += digits[group >> 12 & 63];
+    out += i + 1 < text.size() ? digits[group >> 6 & 63] : '=';
+    out += i + 2 < text.size() ? digits[group & 63] : '=';
+  }
+  return out;
+}
+
+// RFC 2047: a line each, so short that with "Resent-From: " in front it has 76 characters at most (section 2). Words
+// end between characters. What is not UTF-8 is in no charset that we could know (RFC 1428).
+std::string encoded_words(std::string_view text) {
+  constexpr std::size_t most = 33;  // bytes a word
+  const bool utf8 = base::is_utf8(text);
+  const auto goes_on = [&](std::size_t at) { return utf8 && (static_cast<unsigned char>(text[at]) & 0xC0) == 0x80; };
+  std::string out;
   while (!text.empty()) {
-    std::size_t length = std::min<std::size_t>(text.size(), 45);
-    while (length < text.size() && length > 1 && (static_cast<unsigned char>(text[length]) & 0xC0) == 0x80) --length;
-    out += out.empty() ? "=?UTF-8?B?" : " =?UTF-8?B?";
-    for (std::size_t i = 0; i < length; i += 3) {
-      const auto byte = [&](std::size_t n) {
-        return i + n < length ? static_cast<unsigned>(static_cast<unsigned char>(text[i + n])) : 0U;
-      };
-      const unsigned group = byte(0) << 16 | byte(1) << 8 | byte(2);
-      out += digits[group >> 18];
-      out += digits[group >> 12 & 63];
-      out += i + 1 < length ? digits[group >> 6 & 63] : '=';
-      out += i + 2 < length ? digits[group & 63] : '=';
-    }
-    out += "?=";
+    std::size_t length = std::min(text.size(), most);
+    while (length < text.size() && goes_on(length)) --length;
+    out += std::string(out.empty() ? "" : "\r\n ") + (utf8 ? "=?UTF-8?B?" : "=?unknown-8bit?B?");
+    out += base64(text.substr(0, length)) + "?=";
     text.remove_prefix(length);
   }
   return out;
@@ -410,7 +422,7 @@ std::string phrase(std::string_view text) {
   // The environment and the password file hold what they like; a header line holds no control characters.
   std::string display_name(text);
   std::replace_if(display_name.begin(), display_name.end(), is_control, ' ');
-  if (!base::is_ascii(display_name)) return encoded_words(display_name);
+  if (!base::is_ascii(display_name) || display_name.size() > longest_phrase) return encoded_words(display_name);
   const bool atoms = !display_name.empty() && std::all_of(display_name.begin(), display_name.end(),
                                                           [](char c) { return is_atext(c) || c == ' '; });
   return atoms ? std::string(display_name) : quoted(display_name);

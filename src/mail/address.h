@@ -56,8 +56,8 @@ std::string to_ascii(std::string_view domain);
 // (a line end before a blank) are skipped; a line end that is no folding is refused.
 Result<std::vector<Mailbox>> parse_list(std::string_view text);
 
-// The display name as a header has it: as it is, or as a quoted string, or in encoded words (RFC 2047) if it is not
-// ASCII. Control characters in it become blanks.
+// The display name as a header has it: as it is, or as a quoted string, or in encoded words (RFC 2047), a line each, if
+// it is long or not ASCII. Control characters in it become blanks.
 std::string phrase(std::string_view display_name);
 
 }  // namespace pillarbox::mail

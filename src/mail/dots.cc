@@ -22,4 +22,40 @@ std::size_t DotStuffer::next(std::string_view in) {
   return in.size();
 }
 
+std::size_t DotUnstuffer::feed(std::string_view in, std::string& out) {
+  std::size_t at = 0;
+  while (at < in.size() && state_ != State::ended) {
+    const char c = in[at];
+    if (state_ == State::text) {
+      at += take_text(in.substr(at), out);
+    } else if (state_ == State::line_start && c == '.') {
+      state_ = State::dot;
+      ++at;
+    } else if (state_ == State::dot && c == '\r') {
+      state_ = State::dot_cr;
+      ++at;
+    } else if (c == '\n' && (state_ == State::dot_cr || (state_ == State::dot && lf_ends_))) {
+      state_ = State::ended;
+      ++at;
+    } else {  // more on the line
+      after_cr_ = state_ == State::dot_cr;
+      if (after_cr_) out += '\r';
+      state_ = State::text;
+    }
+  }
+  return at;
+}
+
+std::size_t DotUnstuffer::take_text(std::string_view in, std::string& out) {
+  const std::size_t lf = in.find('\n');
+  const std::string_view text = in.substr(0, lf);
+  if (!text.empty()) after_cr_ = text.back() == '\r';
+  out += text;
+  if (lf == std::string_view::npos) return text.size();
+  out += '\n';
+  if (lf_ends_ || after_cr_) state_ = State::line_start;
+  after_cr_ = false;
+  return text.size() + 1;
+}
+
 }  // namespace pillarbox::mail

@@ -9,7 +9,7 @@ namespace pillarbox::mail {
 namespace {
 
 constexpr std::size_t largest_block = 16U << 20U;
-constexpr std::size_t longest_name = 998;  // no field name can be longer than a line (RFC 5322 section 2.1.1)
+constexpr std::size_t longest_name = 997;  // with its colon it has to fit a line (RFC 5322 section 2.1.1)
 
 // What a line is can be known before its end: a body of one endless line must not be read into memory to find out.
 enum class Line { unknown, empty, field, folding, envelope, body };

@@ -111,7 +111,13 @@ Result<Address> first_of(const Header& header, std::initializer_list<std::string
 }
 
 std::string mailbox(const Address& address, const std::string& name) {
-  return name.empty() ? address.text() : phrase(name) + " <" + address.text() + '>';
+  if (name.empty()) return address.text();
+  const std::string words = phrase(name);
+  const std::string path = address.path();
+  // A line with an encoded word has 76 characters at most (RFC 2047 section 2); "Resent-From: " may stand in front.
+  const std::size_t last_line = words.size() - (words.rfind('\n') + 1) + 13;
+  const bool fold = words.starts_with("=?") && last_line + 1 + path.size() > 76;
+  return words + (fold ? "\r\n " : " ") + path;
 }
 
 }  // namespace
@@ -176,6 +182,104 @@ void qualify(Header& header, std::string_view domain) {
       if (mailbox->address.domain().empty()) field.raw.insert(offset + mailbox->end, "@" + std::string(domain));
     }
   }
+}
+
+namespace {
+
+// A body that is made of parts, which may have encodings of their own, has none itself.
+bool has_parts(const Header& header) {
+  const Field* type = header.find("Content-Type");
+  const std::string value = type ? unfolded(type->value()) : "";
+  return base::istarts_with(value, "multipart/") || base::istarts_with(value, "message/");
+}
+
+std::string charset_of(const Survey& survey) {
+  if (!survey.has_8bit()) return "US-ASCII";
+  return survey.is_utf8() ? "UTF-8" : "unknown-8bit";  // RFC 1428
+}
+
+}  // namespace
+
+Recoding prepare_body(Header& header, const Survey& survey) {
+  const bool encoded = header.has("Content-Transfer-Encoding");
+  const bool labelled = encoded || header.has("Content-Type") || header.has("MIME-Version");
+  const bool too_long = survey.longest_line() > longest_line;
+  if (too_long && (encoded || has_parts(header))) return Recoding::fold;
+  // What is only sent on is labelled by whoever wrote it.
+  const bool bare_text = survey.has_8bit() && survey.is_utf8() && !labelled && !is_resent(header);
+  if (!too_long && !bare_text) return Recoding::none;
+  if (!header.has("MIME-Version")) header.append("MIME-Version", "1.0");
+  if (!header.has("Content-Type")) header.append("Content-Type", "text/plain; charset=" + charset_of(survey));
+  header.append("Content-Transfer-Encoding", too_long ? "quoted-printable" : "8bit");
+  return too_long ? Recoding::quoted_printable : Recoding::none;
+}
+
+namespace {
+
+// Of more blanks than that, a line that is too long keeps one, and of those at its end none: no fold is to make a line
+// of nothing but blanks.
+constexpr std::size_t longest_gap = 100;
+
+std::string with_short_gaps(std::string_view text) {
+  const std::size_t last = text.find_last_not_of(" \t");
+  if (last == std::string_view::npos) return " ";
+  text = text.substr(0, last + 1);
+  std::string out;
+  while (!text.empty()) {
+    const std::size_t blanks = std::min(text.find_first_not_of(" \t"), text.size());
+    out += text.substr(0, blanks > longest_gap ? 1 : blanks);
+    text.remove_prefix(blanks);
+    const std::size_t rest = std::min(text.find_first_of(" \t"), text.size());
+    out += text.substr(0, rest);
+    text.remove_prefix(rest);
+  }
+  return out;
+}
+
+// Where to end a line that is too long: before a blank behind its beginning, else between two characters.
+std::size_t fold_point(std::string_view line, std::size_t beginning) {
+  const std::size_t blank = line.find_last_of(" \t", longest_line);
+  if (blank != std::string_view::npos && line.find_first_not_of(" \t", beginning) < blank) return blank;
+  std::size_t end = longest_line;
+  while (end > longest_line - 3 && (static_cast<unsigned char>(line[end]) & 0xC0) == 0x80) --end;
+  return end;
+}
+
+// A line of a field, without its line end; beginning is where its text begins.
+std::string folded(std::string line, std::size_t beginning) {
+  std::string out;
+  while (line.size() > longest_line) {
+    const std::size_t end = fold_point(line, beginning);
+    out += line.substr(0, end) + "\r\n";
+    line.erase(0, end);
+    if (!base::is_blank(line.front())) line.insert(0, " ");
+    beginning = 0;
+  }
+  return out + line + "\r\n";
+}
+
+}  // namespace
+
+bool fold_long_lines(Header& header) {
+  bool any = false;
+  for (Field& field : header.fields) {
+    const auto lines = base::split(field.raw, '\n');
+    if (std::all_of(lines.begin(), lines.end(), [](auto line) { return line.size() <= longest_line + 1; })) continue;
+    any = true;
+    std::string raw;
+    for (std::string_view line : lines) {
+      line = line.substr(0, line.find('\r'));
+      if (line.empty()) continue;  // behind the last line end
+      const bool first = raw.empty();
+      // Without blanks before the colon: no line may end there.
+      const std::string start = first ? std::string(field.name()) + ':' : "";
+      if (first) line.remove_prefix(field.value_offset());
+      raw += line.size() + start.size() <= longest_line ? start + std::string(line) + "\r\n"
+                                                        : folded(start + with_short_gaps(line), start.size());
+    }
+    field.raw = std::move(raw);
+  }
+  return any;
 }
 
 }  // namespace pillarbox::mail

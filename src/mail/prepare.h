@@ -10,6 +10,8 @@
 #include "mail/address.h"
 #include "mail/envelope.h"
 #include "mail/header.h"
+#include "mail/recode.h"
+#include "mail/survey.h"
 
 namespace pillarbox::mail {
 
@@ -46,5 +48,13 @@ void add_missing(Header& header, const Missing& missing);
 
 // Puts "@domain" behind each bare name in the fields that hold addresses. A field that can't be parsed stays as it is.
 void qualify(Header& header, std::string_view domain);
+
+// How a body has to be recoded, with the fields that say so. Lines of more than 998 bytes go as quoted-printable where
+// the header names no encoding and the body has no parts (RFC 2045 section 6.4), else folded. Text in UTF-8 of which
+// the header says nothing is labelled.
+Recoding prepare_body(Header& header, const Survey& survey);
+
+// Folds lines of more than 998 bytes, at blanks where there are any; tells whether there was one.
+bool fold_long_lines(Header& header);
 
 }  // namespace pillarbox::mail

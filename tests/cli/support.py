@@ -59,7 +59,7 @@ class Case(unittest.TestCase):
         self.folder = Path(holder.name)
         self.bin = self.folder / "bin"
         self.bin.mkdir()
-        for name in ("pillarbox", "smtp", "sendmail"):
+        for name in ("pillarbox", "smtp", "sendmail", "mailq", "newaliases"):
             (self.bin / name).symlink_to(BINARY)
         (self.folder / "home").mkdir()
         self.environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": f"{self.folder}/home", "TZ": "UTC", "LC_ALL": "C.UTF-8"}

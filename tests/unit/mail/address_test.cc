@@ -461,6 +461,21 @@ TEST(Phrase, IsEncodedInWordsThatEndBetweenCharacters) {
   }
 }
 
+TEST(Phrase, IsEncodedAndFoldedWhereItIsLong) {
+  EXPECT_EQ(phrase(std::string(75, 'x')), std::string(75, 'x'));
+  const std::string name(1000, 'x');
+  EXPECT_EQ(decoded(phrase(name)), name);
+  for (const std::string_view line : base::split(phrase(name), '\n')) EXPECT_LE(line.size(), 76 - 13 + 1) << line;
+}
+
+TEST(Phrase, ClaimsNoCharsetForWhatIsNotUtf8) {
+  EXPECT_EQ(phrase("J\xf6rg"), "=?unknown-8bit?B?SvZyZw==?=");
+  const std::string words = phrase(std::string(100, '\x80'));
+  const auto lines = base::split(words, '\n');
+  EXPECT_EQ(lines.size(), 4U);
+  for (const std::string_view line : lines) EXPECT_LE(base::trim(line).size() + 13, 76U) << line;
+}
+
 TEST(Phrase, ReadsBackAsTheDisplayName) {
   for (const char* name : {"Alice", "Dyke, Alice", "a \"b\" \\c", "J. R. Ewing", "x@y", "a;b:c", "(x"}) {
     const auto list = parse_list(phrase(name) + " <a@b.c>");

@@ -4,6 +4,8 @@
 
 #include <string>
 
+#include "base/text.h"
+
 namespace pillarbox::mail {
 namespace {
 
@@ -44,6 +46,39 @@ TEST(Dots, StopWithTheirSink) {
   int calls = 0;
   EXPECT_FALSE(stuffer.feed("a\r\n.b\r\n.c", [&](std::string_view) { return ++calls < 2; }));
   EXPECT_EQ(calls, 2);
+}
+
+// What is left of a text, "|" and what was not taken; whatever the pieces.
+std::string unstuffed(const std::string& text, DotUnstuffer::LineEnd line_end) {
+  std::string first;
+  for (std::size_t piece = 1; piece <= text.size(); ++piece) {
+    DotUnstuffer dots(line_end);
+    std::string out;
+    std::size_t taken = 0;
+    while (taken < text.size() && !dots.ended()) taken += dots.feed(std::string_view(text).substr(taken, piece), out);
+    out += (dots.ended() ? "|" : "...") + text.substr(taken);
+    if (piece == 1) first = out;
+    if (out != first) return "pieces of " + std::to_string(piece) + " make a difference: " + base::escape(out);
+  }
+  return first;
+}
+
+TEST(DotUnstuffer, TakesOffADotAndEndsAtOneAlone) {
+  for (const auto line_end : {DotUnstuffer::LineEnd::crlf, DotUnstuffer::LineEnd::lf}) {
+    EXPECT_EQ(unstuffed("a\r\n..b\r\n.c\r\n.\r\nQUIT\r\n", line_end), "a\r\n.b\r\nc\r\n|QUIT\r\n");
+    EXPECT_EQ(unstuffed(".\r\n", line_end), "|");
+    EXPECT_EQ(unstuffed("a.\r\n ..\r\n.", line_end), "a.\r\n ..\r\n...");
+    EXPECT_EQ(unstuffed("..\r\n.\r\n", line_end), ".\r\n|");
+    EXPECT_EQ(unstuffed(".\r.\r\n", line_end), "\r.\r\n...");
+    EXPECT_EQ(unstuffed(".\r\r\n.\r\n", line_end), "\r\r\n|");
+  }
+}
+
+TEST(DotUnstuffer, EndsAtABareLfOnlyWhereThatEndsALine) {
+  EXPECT_EQ(unstuffed("a\n..b\n.\nc", DotUnstuffer::LineEnd::lf), "a\n.b\n|c");
+  EXPECT_EQ(unstuffed("a\n..b\n.\nc\n.\r\n\r\n.\r\n", DotUnstuffer::LineEnd::crlf), "a\n..b\n.\nc\n.\r\n\r\n|");
+  EXPECT_EQ(unstuffed(".\n.\r\n", DotUnstuffer::LineEnd::crlf), "\n.\r\n...");
+  EXPECT_EQ(unstuffed("\r\r\n.\r\n", DotUnstuffer::LineEnd::crlf), "\r\r\n|");
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/text.h"
 #include "support.h"
 
 namespace pillarbox::mail {
@@ -129,6 +130,16 @@ TEST(MissingFields, QuoteAndEncodeTheName) {
   EXPECT_TRUE(contains(completed("", what), "From: =?UTF-8?B?SsO2cmc=?= <alice@example.com>\r\n"));
 }
 
+TEST(MissingFields, FoldALineWithAnEncodedWordBefore77Characters) {
+  Missing what = missing();
+  for (std::size_t length = 1; length < 200; ++length) {
+    what.author_name = "\xc3\xb6" + std::string(length, 'x');
+    for (const std::string_view line : base::split(completed("Resent-To: r@b\n\n", what), '\n')) {
+      EXPECT_LE(base::trim(line).size(), 76U) << line;
+    }
+  }
+}
+
 TEST(MissingFields, OfAResentMessageLeaveTheOriginalAlone) {
   const std::string all = completed("Resent-To: r@b\nFrom: x@y\nSubject: s\n\n", missing());
   EXPECT_TRUE(contains(all, "Resent-Date: "));
@@ -174,6 +185,90 @@ TEST(EnforceAuthor, ReplacesFromAndKeepsTheOldOneForReplies) {
   EXPECT_EQ(enforced("From: \r\n"), "From: Alice <alice@example.com>\r\n");
   EXPECT_EQ(enforced("Resent-To: r@x.test\r\nResent-From: bob@x.test\r\nFrom: c@x.test\r\n"),
             "Resent-To: r@x.test\r\nResent-From: Alice <alice@example.com>\r\nFrom: c@x.test\r\n");
+}
+
+Survey survey_of(std::string_view body) {
+  Survey survey;
+  survey.feed(body);
+  return survey;
+}
+
+const std::string long_line(999, 'x');
+
+// The header that a body gets, and how it is recoded.
+std::string prepared(std::string_view text, std::string_view body) {
+  Header all = header(text);
+  const Recoding recoding = prepare_body(all, survey_of(body));
+  const std::string how = recoding == Recoding::none ? "as it is" : recoding == Recoding::fold ? "folded" : "encoded";
+  return how + ": " + all.lines();
+}
+
+TEST(Body, OfShortLinesIsLeftAlone) {
+  EXPECT_EQ(prepared("A: b\n\n", "hi\n"), "as it is: A: b\r\n");
+  EXPECT_EQ(prepared("A: b\n\n", std::string(998, 'x') + "\r\n"), "as it is: A: b\r\n");
+  EXPECT_EQ(prepared("A: b\n\n", "gr\xfcn\n"), "as it is: A: b\r\n") << "of what charset it is nobody knows";
+}
+
+TEST(Body, InUtf8IsLabelledWhereNothingIsSaidOfIt) {
+  const std::string utf8 = "gr\xc3\xbcn\n";
+  EXPECT_EQ(prepared("A: b\n\n", utf8),
+            "as it is: A: b\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=UTF-8\r\n"
+            "Content-Transfer-Encoding: 8bit\r\n");
+  for (const std::string field :
+       {"MIME-Version: 1.0", "content-type: text/html", "Content-Transfer-Encoding: 8bit", "Resent-To: a@b"}) {
+    EXPECT_EQ(prepared(field + "\n\n", utf8), "as it is: " + field + "\r\n");
+  }
+}
+
+TEST(Body, OfLongLinesIsQuotedPrintable) {
+  EXPECT_EQ(prepared("", long_line),
+            "encoded: MIME-Version: 1.0\r\nContent-Type: text/plain; charset=US-ASCII\r\n"
+            "Content-Transfer-Encoding: quoted-printable\r\n");
+  EXPECT_TRUE(contains(prepared("", long_line + "\xc3\xbc"), "charset=UTF-8\r\n"));
+  EXPECT_TRUE(contains(prepared("", long_line + "\xfc"), "charset=unknown-8bit\r\n"));
+  EXPECT_EQ(prepared("Content-Type: text/html\nMIME-Version: 1.0\n\n", long_line),
+            "encoded: Content-Type: text/html\r\nMIME-Version: 1.0\r\nContent-Transfer-Encoding: quoted-printable\r\n");
+}
+
+TEST(Body, OfLongLinesIsFoldedWhereItIsEncodedOrHasParts) {
+  for (const std::string field : {"content-transfer-encoding: base64", "Content-Type: multipart/mixed; boundary=b",
+                                  "Content-Type:\r\n Message/RFC822"}) {
+    EXPECT_EQ(prepared(field + "\n\n", long_line), "folded: " + field + "\r\n");
+  }
+}
+
+std::string refolded(std::string_view text) {
+  Header all = header(text);
+  const bool any = fold_long_lines(all);
+  return (any ? "" : "none: ") + all.lines();
+}
+
+TEST(LongHeaderLines, AreFoldedAtTheLastBlankThatFits) {
+  const std::string a(500, 'a'), b(480, 'b'), c(30, 'c');
+  EXPECT_EQ(refolded("To: " + a + " " + b + "\nA: b\n\n"), "none: To: " + a + " " + b + "\r\nA: b\r\n");
+  EXPECT_EQ(refolded("A: b\nTo: " + a + " " + b + " " + c + "\n\n"),
+            "A: b\r\nTo: " + a + " " + b + "\r\n " + c + "\r\n");
+  EXPECT_EQ(refolded("To: x,\n\t" + a + "\t" + b + " " + c + "\n y\n\n"),
+            "To: x,\r\n\t" + a + "\t" + b + "\r\n " + c + "\r\n y\r\n");
+}
+
+TEST(LongHeaderLines, AreFoldedAnywhereElseForWantOfABlank) {
+  const std::string x(3000, 'x');
+  EXPECT_EQ(refolded("A: " + x + "\n\n"), "A: " + x.substr(0, 995) + "\r\n " + x.substr(0, 997) + "\r\n " +
+                                              x.substr(0, 997) + "\r\n " + x.substr(0, 11) + "\r\n");
+  std::string euros;
+  while (euros.size() < 3000) euros += "\xe2\x82\xac";
+  const std::string folded = refolded("Subject: x" + euros + "\n\n");
+  for (const std::string_view line : base::split(folded, '\n')) EXPECT_TRUE(base::is_utf8(line));
+}
+
+TEST(LongHeaderLines, NeverBecomeEmptyOnes) {
+  const std::string gap(3000, ' ');
+  EXPECT_EQ(refolded("A: b" + gap + "\n\n"), "A: b\r\n");
+  EXPECT_EQ(refolded("A: b" + gap + "c\n" + gap + "d\n" + gap + "\n e\n\n"), "A: b c\r\n d\r\n \r\n e\r\n");
+  EXPECT_EQ(refolded("A" + gap + ": b\n\n"), "A: b\r\n");
+  EXPECT_EQ(refolded(std::string(997, 'n') + ": b\n\n"), std::string(997, 'n') + ":\r\n b\r\n");
+  EXPECT_EQ(header(std::string(998, 'n') + ": b\n\n").lines(), "") << "no name, but the body";
 }
 
 }  // namespace

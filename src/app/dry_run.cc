@@ -1,0 +1,31 @@
+#include "app/dry_run.h"
+
+#include <array>
+#include <cstdio>
+
+#include "base/text.h"
+
+namespace pillarbox::app {
+
+Result<void> print_dry_run(const std::string& account, const std::string& why, smtp::Transaction& transaction) {
+  std::string text = "account: " + base::visible(account) + " (" + base::visible(why) +
+                     ")\nfrom: " + transaction.envelope.sender().path() + "\nto: ";
+  const auto& recipients = transaction.envelope.recipients();
+  for (const mail::Address& recipient : recipients) {
+    text += (&recipient == &recipients.front() ? "" : ", ") + recipient.path();
+  }
+  text += "\n\n";
+  std::array<char, 65536> piece;
+  for (;;) {
+    std::fwrite(text.data(), 1, text.size(), stdout);
+    const auto count = transaction.message.read(piece);
+    if (!count) return count.error();
+    if (*count == 0) break;
+    text.assign(piece.data(), *count);
+    std::erase(text, '\r');  // of the line ends; there is no other
+  }
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return {};
+  return Error{Error::Kind::io, "standard output can't be written"};
+}
+
+}  // namespace pillarbox::app

@@ -1,0 +1,238 @@
+#include "app/submit.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <numeric>
+#include <utility>
+#include <vector>
+
+#include "app/account.h"
+#include "app/attempt.h"
+#include "app/background.h"
+#include "app/console.h"
+#include "app/dry_run.h"
+#include "app/keep.h"
+#include "app/report.h"
+#include "base/text.h"
+#include "mail/header.h"
+
+namespace pillarbox::app {
+namespace {
+
+// One message, which is all that a sendmail has.
+class One final : public smtp::Work {
+ public:
+  // It comes back when it is done.
+  explicit One(smtp::Transaction& transaction) : transaction_(transaction) {}
+
+  std::optional<smtp::Transaction> next() override {
+    if (std::exchange(given_, true)) return std::nullopt;
+    return std::move(transaction_);
+  }
+  [[nodiscard]] bool last() const override { return given_; }
+  [[nodiscard]] bool ready() const override { return true; }
+  [[nodiscard]] std::optional<smtp::Verdict> given_up() const override { return std::nullopt; }
+  void done(smtp::Transaction& transaction, const smtp::Outcome& outcome) override {
+    transaction_ = std::move(transaction);
+    outcome_ = outcome;
+  }
+
+  [[nodiscard]] const smtp::Outcome& outcome() const { return outcome_; }
+
+ private:
+  smtp::Transaction& transaction_;
+  bool given_ = false;
+  smtp::Outcome outcome_;
+};
+
+smtp::Verdict account_trouble(const Error& error) {
+  return {.kind = error.kind, .account = true, .text = error.text};
+}
+
+}  // namespace
+
+Submit::Submit(Manner manner, std::string program, const base::System& system, const base::Clock& clock)
+    : manner_(std::move(manner)), program_(std::move(program)), system_(system), clock_(clock) {}
+
+Result<Sent> Submit::run(const Request& request, std::unique_ptr<base::Source> input) {
+  auto sent = try_to(request, std::move(input));
+  if (!sent) {
+    if (manner_.log_tag) settings_.log.tag = base::escape(*manner_.log_tag);  // by the log's defaults, perhaps
+    log_attempt(settings_.log,
+                {.account = account_,
+                 .host = host_,
+                 .error = sent.error().text,
+                 .exit_code = exit_code(sent.error().kind),
+                 .status = "failed"},
+                true, program_, clock_);
+  }
+  return sent;
+}
+
+Result<Sent> Submit::try_to(const Request& request, std::unique_ptr<base::Source> input) {
+  std::optional<Error> trouble;  // with the configuration
+  account_named_ = request.account.has_value();
+  auto loaded = load_configuration(manner_.config, system_);
+  if (loaded) {
+    settings_ = std::move(loaded->settings);
+  } else if (!manner_.queue || manner_.config || account_named_ || manner_.dry_run) {
+    return loaded.error();
+  } else {
+    trouble = loaded.error();
+  }
+  if (manner_.log_tag) settings_.log.tag = base::escape(*manner_.log_tag);
+  auto read = mail::read_header(std::move(input), mail::Normaliser::Nul::drop);
+  if (!read) return read.error();
+  std::string why;
+  if (!trouble) {
+    const auto account = choose_account(request, read->header, settings_);
+    if (!account) return account.error();
+    account_ = *account;
+    host_ = account_->hosts.front().name;
+    if (manner_.dry_run) why = why_chosen(request, read->header, settings_);
+  }
+  const config::Account without;
+  const Composer composer(account_ ? *account_ : without, place(), program_, system_, clock_);
+  auto submission = composer.compose(request, *std::move(read));
+  if (!submission) return submission.error();
+  if (manner_.dry_run) {
+    if (auto shown = print_dry_run(account_->name, why, submission->transaction); !shown) return shown.error();
+    return Sent{};
+  }
+  const std::size_t recipients = submission->transaction.envelope.recipients().size();
+  if (trouble) {
+    if (!trouble->hint.empty()) complain(program_, trouble->hint);
+    return finish(*submission, smtp::untried(recipients, account_trouble(*trouble)));
+  }
+  if (manner_.queue_only && may_queue()) {
+    return store(*submission, smtp::untried(recipients, {}), queue::State::fresh(recipients), 0);
+  }
+  return send(*submission);
+}
+
+std::string Submit::place() const {
+  return queue_place(manner_.directory.value_or(settings_.queue.directory), system_);
+}
+
+Result<Sent> Submit::send(Submission& submission) {
+  if (!account_->tls_verify && account_->tls != config::Tls::off) {
+    complain(program_, "account " + account_->name + " has tls_verify = false: the server may be anybody");
+  }
+  Console console({.trace = manner_.trace}, program_);
+  auto endpoint = endpoint_of(*account_, system_);
+  auto session = endpoint ? smtp::Session::make(*std::move(endpoint), console)
+                          : Result<std::unique_ptr<smtp::Session>>(endpoint.error());
+  if (!session) {
+    const std::size_t recipients = submission.transaction.envelope.recipients().size();
+    return finish(submission, smtp::untried(recipients, account_trouble(session.error())));
+  }
+  One work(submission.transaction);
+  smtp::submit(**session, work, manner_.driver, false);
+  host_ = (*session)->host();
+  return finish(submission, work.outcome());
+}
+
+// What was not taken waits in the queue where trying later can help; else the caller is told.
+Result<Sent> Submit::finish(Submission& submission, const smtp::Outcome& outcome) {
+  Tally tally;
+  bool waits = false;
+  for (const smtp::Verdict& verdict : outcome.recipients) {
+    if (verdict.fate == smtp::Fate::accepted) continue;
+    if (may_queue() && worth_keeping(verdict)) {
+      waits = true;
+    } else {
+      tally.add(verdict.kind);
+    }
+  }
+  int code = tally.exit_code();
+  // Some have it, or will: a caller who hears one answer only must not try again for all of them.
+  const bool report_later = manner_.reports_later && may_queue() && code != 0 && (outcome.accepted || waits);
+  if (waits || report_later) {
+    queue::State state = queue::State::fresh(outcome.recipients.size());
+    std::vector<std::size_t> all(outcome.recipients.size());
+    std::iota(all.begin(), all.end(), 0);
+    const auto refused_as = report_later ? queue::Progress::refused : queue::Progress::told;
+    note(state, all, outcome, refused_as, settings_.queue.retry, clock_.now());
+    if (!state.owes()) state.next = {};
+    return store(submission, outcome, state, report_later ? 0 : code);
+  }
+  const smtp::Verdict* worst = outcome.worst();
+  log(submission, outcome, code, worst ? "failed" : "sent", "");
+  Sent sent{.code = code,
+            .accepted = outcome.accepted.has_value(),
+            .passing = worst && worth_keeping(*worst),
+            .why = report(submission.transaction.envelope, outcome)};
+  if (outcome.accepted && may_queue()) run_in_background(place(), settings_.queue, manner_.config, clock_);
+  return sent;
+}
+
+// Puts the message into the queue; code is what those come to who wait for nothing any more.
+Sent Submit::store(Submission& submission, const smtp::Outcome& outcome, const queue::State& state, int code) {
+  const mail::Envelope& envelope = submission.transaction.envelope;
+  auto id = enqueue(submission, state);
+  std::string why = report(envelope, outcome);
+  if (!id) {
+    complain(program_, id.error());
+    code = code != 0 ? code : exit_code(id.error().kind);
+    log(submission, outcome, code, "failed", "");
+    return {.code = code, .accepted = outcome.accepted.has_value(), .passing = true, .why = id.error().text};
+  }
+  for (std::size_t i = 0; state.tries > 0 && i < state.recipients.size(); ++i) {
+    const std::string who = envelope.recipients()[i].text();
+    const queue::Progress progress = state.recipients[i].progress;
+    if (progress == queue::Progress::owed) complain(program_, who + ": waits in the queue as " + *id);
+    if (progress == queue::Progress::accepted) complain(program_, who + ": was sent the message");
+  }
+  log(submission, outcome, code, "queued", *id);
+  return {.code = code, .accepted = true, .passing = false, .why = std::move(why)};
+}
+
+Result<std::string> Submit::enqueue(Submission& submission, const queue::State& state) const {
+  auto spool = open_queue(place(), true);
+  if (!spool) return spool.error();
+  queue::Entry entry{.arrived = clock_.now(),
+                     .uid = ::geteuid(),
+                     .envelope = submission.transaction.envelope,
+                     .dsn = submission.transaction.dsn,
+                     .message_id = submission.message_id};
+  if (account_) {
+    entry.account = account_->name;
+    entry.owner = account_->owner == config::Owner::system ? queue::Owner::system : queue::Owner::user;
+    entry.account_named = account_named_;
+  }
+  return keep(**spool, std::move(entry), state, submission.transaction.message);
+}
+
+// Says who did not get it, and why.
+std::string Submit::report(const mail::Envelope& envelope, const smtp::Outcome& outcome) const {
+  std::string all;
+  const auto say = [&](const std::string& text) {
+    complain(program_, text);
+    all += (all.empty() ? "" : "; ") + text;
+  };
+  for (std::size_t i = 0; i < outcome.recipients.size(); ++i) {
+    if (outcome.refused_alone(i)) say(envelope.recipients()[i].text() + ": " + outcome.recipients[i].text);
+  }
+  if (outcome.failure && !outcome.failure->text.empty()) say(outcome.failure->text);
+  return all;
+}
+
+void Submit::log(const Submission& submission, const smtp::Outcome& outcome, int code, std::string_view status,
+                 const std::string& id) const {
+  log_attempt(settings_.log,
+              {.account = account_,
+               .host = host_,
+               .envelope = &submission.transaction.envelope,
+               .outcome = outcome,
+               .exit_code = code,
+               .status = status,
+               .id = id,
+               .message_id = submission.message_id,
+               .nuls_dropped = submission.nuls_dropped + submission.transaction.message.nuls_dropped(),
+               .recoding = submission.recoding,
+               .header_folded = submission.header_folded},
+              outcome.worst() != nullptr, program_, clock_);
+}
+
+}  // namespace pillarbox::app
