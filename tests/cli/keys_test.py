@@ -169,6 +169,8 @@ class Keys(Case):
             ("enforce", (), f"From: {bob}\nReply-To: carol@x.test", ours, [name], ["carol@x.test"]),
             ("enforce", (), f"Reply-To: carol@x.test\nFrom: {bob}, d@x.test", ours, [name], ["carol@x.test"]),
             ("enforce", (), f"From: {bob},\n d@x.test", ours, [name], [f"{bob}, d@x.test"]),
+            ("enforce", (), f"From: {bob}\nFrom: d@x.test", ours, [name], [bob]),
+            ("enforce", (), f"From: {ours}\nFrom: d@x.test", ours, [ours], []),
             ("enforce", (), "From: Me <alice@EXAMPLE.org>", ours, ["Me <alice@EXAMPLE.org>"], []),
             ("enforce", (), "From: Alice@example.org", ours, [name], ["Alice@example.org"]),
             ("enforce", (), "From: alice", ours, ["alice@example.org"], []),
@@ -181,6 +183,12 @@ class Keys(Case):
                 self.assertEqual(self.envelope(connection)[0].split(" ")[1], f"FROM:<{mail}>")
                 self.assertEqual((field(content, "From"), field(content, "Reply-To")), (author, reply_to))
 
+    def test_a_long_sender_stays_folded(self):
+        people = ",\n ".join(f"Person {number} <person-{number}@a-domain-of-some-length.test>" for number in range(30))
+        content = self.content('sender = "enforce";', stdin=f"From: {people}\n".encode() + MESSAGE)
+        self.assertEqual(field(content, "Reply-To"), [people.replace("\n", "")])
+        self.assertLess(max(map(len, content.split(b"\r\n"))), 999)
+
     def test_sender_of_what_is_sent_on(self):
         """The original's From field is nobody's to change; the sender is the one who sends on."""
         header = b"Resent-From: Carol <carol@other.test>\nResent-To: b@x.test\nFrom: Bob <bob@other.test>\n"
@@ -192,8 +200,9 @@ class Keys(Case):
 
     @shows("accounts.allow_from_override")
     def test_allow_from_override(self):
-        for said, mail in (("true", "bob@other.test"), ("false", "alice@example.org")):
-            connection = self.sent(f"allow_from_override = {said};", "-f", "bob@other.test", "b@x.test")
+        for said, sender, mail in (("true", "bob@other.test", "bob@other.test"), ("false", "bob@other.test", "alice@example.org"),
+                                   ("false", "no address", "alice@example.org")):
+            connection = self.sent(f"allow_from_override = {said};", "-f", sender, "b@x.test")
             self.assertEqual(self.envelope(connection)[0].split(" ")[1], f"FROM:<{mail}>")
             self.assertEqual(field(connection.bodies[0].content(), "From")[0].rpartition(" ")[2].strip("<>"), mail)
 
