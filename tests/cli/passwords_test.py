@@ -103,7 +103,8 @@ class Passwords(Case):
 
     def start(self, server, auth, environment=None, form="keyvalue", account=""):
         login = f'auth = {{ user = "alice"; {auth} }};' if auth else ""
-        path = self.write("conf", f"""accounts = ( {{ name = "t"; host = "127.0.0.1"; port = {server.port}; tls = "off";
+        tls = "" if "tls =" in account else 'tls = "off";'
+        path = self.write("conf", f"""accounts = ( {{ name = "t"; host = "127.0.0.1"; port = {server.port}; {tls}
             from = "a@x.test"; {login} {account} }} );
             log = {{ syslog = false; file = "log"; format = "{form}"; }}; queue = {{ directory = "queue"; }};""")
         process = subprocess.Popen([self.bin / "sendmail", "-C", path, "--no-queue", "-v", "b@x.test"], stdin=subprocess.PIPE,
@@ -217,6 +218,38 @@ class Passwords(Case):
             server = self.serve(offers=offers)
             self.end(self.start(server, f'mechanism = "{mechanism}"; password = "{self.secret}";'), 77)
             self.assertEqual(self.said, [])
+
+    # --- when it is asked for
+
+    def test_not_before_it_is_needed(self):
+        """A message that can't leave costs nobody a password, nor does one for a server that asks for none."""
+        auth = f'password_command = "touch {self.folder}/asked; echo {self.secret}";'
+        for account, words in (('max_message_size = 5;', ("b@x.test",)), ("", ("b@x.test,,,@",)), ("", ("-t",)),
+                               ('tls_ca_file = "nowhere"; tls = "starttls";', ("b@x.test",)), ('aliases = "/";', ("b@x.test",))):
+            with self.subTest(account=account, words=words):
+                server = self.serve()
+                path = self.write("conf", f"""accounts = ( {{ name = "t"; host = "127.0.0.1"; port = {server.port}; from = "a@x.test";
+                    {account} {"" if "tls =" in account else 'tls = "off";'} auth = {{ user = "alice"; {auth} }}; }} );
+                    log = {{ syslog = false; }};""")
+                run = self.run_as("sendmail", "-C", path, "--no-queue", *words, stdin=MESSAGE, **CALLER)
+                self.assertNotEqual(run.returncode, 0)
+                self.assertFalse((self.folder / "asked").exists(), run.stderr)
+                self.assertEqual(server.take(), [])
+
+    def test_never_in_the_clear(self):
+        """What is behind a proxy is not the loopback; a server there that has no TLS is told nothing."""
+        for tls in ("off", "opportunistic", "starttls"):
+            for mechanism in MECHANISMS:
+                with self.subTest(tls=tls, mechanism=mechanism):
+                    server = self.serve()
+                    proxy = Proxy(server.address)
+                    self.addCleanup(proxy.stop)
+                    way = f'proxy = "{proxy.url("socks5")}"; tls = "{tls}";'
+                    auth = f'mechanism = "{mechanism}"; password = "{self.secret}";'
+                    self.end(self.start(server, auth, account=way), 69 if tls == "starttls" else 77)
+                    for connection in server.take():
+                        self.assertEqual([line[:4] for line in connection.lines if line[:4] in (b"AUTH", b"MAIL")], [])
+                    self.assertEqual(self.said, [])
 
     # --- while it is held
 
