@@ -135,13 +135,10 @@ Result<std::vector<mail::Address>> Composer::resolve(const std::vector<mail::Mai
 }
 
 Result<mail::ReversePath> Composer::envelope_sender(const Request& request) const {
-  if (request.sender) {
+  if (request.sender && account_.allow_from_override) {
     auto sender = mail::ReversePath::parse(*request.sender);
-    if (!sender) return sender;
-    const bool own = !account_.allow_from_override ||
-                     (account_.sender != config::Sender::keep && !sender->is_null());  // a bounce stays one
-    if (!own && sender->is_null()) return sender;
-    if (!own) {
+    if (!sender || sender->is_null()) return sender;  // a bounce stays one, whatever the account does to senders
+    if (account_.sender == config::Sender::keep) {
       auto address = sender->address()->qualified(domain());
       if (!address) return address.error();
       return mail::ReversePath(*std::move(address));

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <string_view>
+#include <utility>
 
 #include "base/text.h"
 
@@ -110,6 +111,12 @@ Result<Address> first_of(const Header& header, std::initializer_list<std::string
   return Error{Error::Kind::data, "the header has " + missing};
 }
 
+void keep_first(Header& header, std::string_view name) {
+  bool had = false;
+  std::erase_if(header.fields,
+                [&](const Field& field) { return base::iequals(field.name(), name) && std::exchange(had, true); });
+}
+
 std::string mailbox(const Address& address, const std::string& name) {
   if (name.empty()) return address.text();
   const std::string words = phrase(name);
@@ -132,9 +139,10 @@ Result<Address> author_of(const Header& header) {
 
 void enforce_author(Header& header, const Address& author, const std::string& name) {
   const std::string prefix = is_resent(header) ? "Resent-" : "";
+  if (prefix.empty()) keep_first(header, "From");  // of Resent-From the others are older blocks'
   const Field* field = header.find(prefix + "From");
   if (!field) return;
-  const std::string old = unfolded(field->value());
+  const std::string old(base::trim(field->value()));  // with its folding: no line becomes too long
   const auto had = parse_list(old);
   const bool same = had && had->size() == 1 && had->front().address.local() == author.local() &&
                     base::iequals(had->front().address.domain(), author.domain());

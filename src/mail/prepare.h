@@ -27,7 +27,7 @@ Result<Address> sender_of(const Header& header);
 Result<Address> author_of(const Header& header);
 
 // Makes that address the author, and keeps the one that was as Reply-To unless there is such a field. An author with
-// the address already stays as it is.
+// the address already stays as it is. Of several From fields, of which RFC 5322 allows one, the first remains.
 void enforce_author(Header& header, const Address& author, const std::string& name);
 
 // True if a Resent-To, Resent-Cc or Resent-Bcc is there.

@@ -1,6 +1,5 @@
 #!/usr/bin/env python3
 """What an account says of the way to its server and of the login, as the server sees it, by both drivers."""
-import functools
 import ssl
 import sys
 import unittest
@@ -9,22 +8,12 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 from lenient_proxy import Proxy
 from lenient_server import Server
-from support import SecureCase
+from support import SecureCase, by_both, shows
 from terminal import Terminal
 import certificates
 
 MESSAGE = b"Subject: s\n\nhi\n"
 SECRET = "canary-of-the-account"
-
-
-def by_both(test):
-    """The test once with each driver."""
-    @functools.wraps(test)
-    def run(self):
-        for driver in ("engine", "pipeline"):
-            with self.subTest(driver=driver):
-                test(self, driver)
-    return run
 
 
 class Account(SecureCase):
@@ -68,6 +57,7 @@ class Account(SecureCase):
 
     # --- TLS
 
+    @shows("accounts.tls_min")
     @by_both
     def test_tls_min(self, driver):
         server = self.serve(offers=[b"STARTTLS"])
@@ -76,6 +66,7 @@ class Account(SecureCase):
         self.send(server, driver=driver)
         self.send(server, 'tls_min = "1.3";', 69, driver=driver)
 
+    @shows("accounts.tls_name")
     @by_both
     def test_tls_name(self, driver):
         """The certificate must have it, the server is told it, and the connection goes to the host."""
@@ -106,6 +97,7 @@ class Account(SecureCase):
         server = self.serve(certificate=None)
         self.send(server, 'tls_name = "elsewhere.test";', tls="off")
 
+    @shows("accounts.tls_crl")
     @by_both
     def test_tls_crl(self, driver):
         server = self.serve(offers=[b"STARTTLS"])
@@ -115,6 +107,7 @@ class Account(SecureCase):
         nonsense.write_text("nothing")
         self.send(server, f'tls_crl = "{nonsense}";', 78, driver=driver)
 
+    @shows("accounts.tls_pin")
     @by_both
     def test_tls_pin(self, driver):
         pin = (self.place / "pin").read_text()
@@ -124,6 +117,7 @@ class Account(SecureCase):
         self.send(server, f'tls_pin = [ "{wrong}" ];', 69, driver=driver)
         self.send(server, f'tls_verify = false; tls_pin = [ "{wrong}" ];', 69, driver=driver, said=b"tls_verify")
 
+    @shows("accounts.tls_ciphers")
     def test_tls_ciphers(self):
         server = self.serve(offers=[b"STARTTLS"])
         server.context.maximum_version = ssl.TLSVersion.TLSv1_2
@@ -132,6 +126,7 @@ class Account(SecureCase):
         self.send(server, 'tls_ciphers = "ECDHE-ECDSA-AES256-GCM-SHA384";', 69)
         self.send(server, 'tls_ciphers = "no such cipher";', 78)
 
+    @shows("accounts.tls_certificate", "accounts.tls_key")
     @by_both
     def test_tls_certificate(self, driver):
         """The server asks for one; with it no password and no user are needed."""
@@ -172,6 +167,31 @@ class Account(SecureCase):
 
     # --- the way
 
+    @shows("accounts.tls", "accounts.port", "accounts.host")
+    def test_ports(self):
+        """The account's, the host's own before it, else that of the kind of TLS; the proxy is told."""
+        server = self.serve(offers=[b"STARTTLS"])
+        implicit = self.serve(implicit=True)
+        for tls, to, number in (("starttls", server, 587), ("implicit", implicit, 465), ("opportunistic", server, 25), ("off", server, 25)):
+            for port, asked in (("", number), ("port = 2525;", 2525)):
+                proxy = Proxy(to.address)
+                self.addCleanup(proxy.stop)
+                path = self.configuration(to, f'tls_name = "localhost"; proxy = "{proxy.url("socks5h")}";', host="mx.invalid", tls=tls)
+                path.write_text(path.read_text().replace(f"port = {to.port};", port))
+                run = self.run_as("sendmail", "-C", path, "--no-queue", "bob@x.test", stdin=MESSAGE)
+                self.assertEqual((run.returncode, run.stderr), (0, b""))
+                self.assertEqual([each[1:3] for each in proxy.asked], [("mx.invalid", asked)])
+                (connection,) = to.take()
+                self.assertEqual(bool(connection.secure_lines), tls != "off")
+
+    @shows("accounts.tls")
+    @by_both
+    def test_tls_that_is_not_offered(self, driver):
+        for tls, code in (("starttls", 69), ("opportunistic", 0), ("off", 0)):
+            server = self.serve(certificate=None)
+            self.send(server, code=code, tls=tls, driver=driver, said=b"STARTTLS")
+
+    @shows("accounts.proxy")
     @by_both
     def test_proxy(self, driver):
         server = self.serve(certificate=None)
@@ -181,6 +201,7 @@ class Account(SecureCase):
                   driver=driver)
         self.assertEqual(proxy.asked, [("socks5h"[:-1], "mx.invalid", server.port, "alice", SECRET)])
 
+    @shows("accounts.source_address")
     @by_both
     def test_source_address(self, driver):
         seen = []
@@ -194,6 +215,7 @@ class Account(SecureCase):
         self.send(server, 'source_address = "127.0.0.7";', tls="off", host="127.0.0.1", driver=driver)
         self.assertEqual(seen.pop(), "127.0.0.7")
 
+    @shows("accounts.helo")
     @by_both
     def test_helo(self, driver):
         server = self.serve(certificate=None)
@@ -206,6 +228,7 @@ class Account(SecureCase):
         server = self.serve(script, certificate=None, offers=[offers])
         return self.send(server, f"auth = {{ {settings} }};", code, said=said, host="127.0.0.1", tls="off")
 
+    @shows("auth.netrc")
     def test_netrc_names_the_user(self):
         netrc = self.folder / "home/.netrc"
         netrc.write_text(f"# ours\nmachine other.test login bob password no\nmachine 127.0.0.1 login alice password \"{SECRET}\"\n")

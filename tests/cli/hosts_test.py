@@ -6,7 +6,7 @@ import unittest
 
 sys.dont_write_bytecode = True
 from lenient_server import Server
-from support import Case
+from support import Case, shows
 
 MESSAGE = b"Subject: s\n\nhi\n"
 
@@ -42,6 +42,7 @@ class Hosts(Case):
         for other in others:
             self.assertEqual([c.bodies for c in other.take() if c.bodies], [])
 
+    @shows("accounts.hosts")
     def test_the_first_that_answers(self):
         for driver in ("engine", "pipeline"):
             first, second = self.serve(), self.serve()

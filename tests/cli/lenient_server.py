@@ -9,6 +9,7 @@ import ssl
 import sys
 import threading
 import time
+import warnings
 from pathlib import Path
 
 sys.path.insert(1, str(Path(__file__).resolve().parents[1] / "wire"))
@@ -321,14 +322,21 @@ class Server:
     first bytes of a "body", at its "dot", and when it is "accepted"; true says that it has replied itself. By CHUNKING
     a chunk has "body", LAST has "dot", and any other its "BDAT"; "chunk" comes
     before its octets are read, for a server that knows nothing of them. `manner` says how replies travel: "torn" into single
-    octets, "together" as many as were asked for at once."""
+    octets, "together" as many as were asked for at once. `weak` allows old versions of TLS and short keys, `version` is
+    the only one that it speaks."""
 
-    def __init__(self, script=None, offers=(), certificate=None, implicit=False, manner=""):
+    def __init__(self, script=None, offers=(), certificate=None, implicit=False, manner="", weak=False, version=None):
         self.script, self.offers, self.implicit, self.manner = script, list(offers), implicit, manner
         self.connections, self.troubles, self.knocks = [], [], {}
         self.context = None
         if certificate:
             self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            if weak:
+                self.context.set_ciphers("DEFAULT:@SECLEVEL=0")
+            if version:
+                with warnings.catch_warnings():         # Python's, of what is old
+                    warnings.simplefilter("ignore")
+                    self.context.minimum_version = self.context.maximum_version = version
             self.context.load_cert_chain(f"{certificate}.pem", f"{certificate}.key")
         self.listener = socket.socket()
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, WINDOW)

@@ -1,9 +1,13 @@
 """What the tests of the binary share: links under its names, a clean environment, a capture server."""
+import array
+import fcntl
+import functools
 import os
 import re
 import subprocess
 import sys
 import tempfile
+import termios
 import time
 import unittest
 from pathlib import Path
@@ -26,6 +30,38 @@ def events(output):
             raise AssertionError(f"no line of -v: {line!r}")
         found.append((event[1], {key: quoted or plain for key, quoted, plain in ITEM.findall(event[2])}))
     return found
+
+
+UNSHARE = ("unshare", "--map-root-user", "--mount", "sh", "-c")    # a namespace in which a file can lie where the system's is
+
+
+@functools.cache
+def can_mount():
+    with tempfile.TemporaryDirectory() as folder:
+        return subprocess.run([*UNSHARE, 'mount --bind "$1" /dev', "sh", folder], capture_output=True).returncode == 0
+
+
+def shows(*_keys):
+    """Marks a test of what these keys of the configuration do, each as group.key; tests/lint sees to it that every key has one."""
+    return lambda test: test
+
+
+def by_both(test):
+    """The test once with each driver."""
+    @functools.wraps(test)
+    def run(self):
+        for driver in ("engine", "pipeline"):
+            with self.subTest(driver=driver):
+                test(self, driver)
+    return run
+
+
+def wait_until_read(pipe):
+    """Until nothing of what was written is left in a pipe."""
+    left = array.array("i", [1])
+    while left[0]:
+        time.sleep(0.002)
+        fcntl.ioctl(pipe, termios.FIONREAD, left)
 
 
 class Capture:

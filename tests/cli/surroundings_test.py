@@ -1,7 +1,5 @@
 #!/usr/bin/env python3
 """Where callers run sendmail from: closed descriptors, no home, a folder that is gone, signals, terminals, odd input."""
-import array
-import fcntl
 import os
 import pty
 import shutil
@@ -9,23 +7,13 @@ import signal
 import socket
 import subprocess
 import sys
-import termios
-import time
 import unittest
 from pathlib import Path
 
 sys.dont_write_bytecode = True
-from support import BINARY, Case
+from support import BINARY, Case, wait_until_read
 
 MESSAGE = b"Subject: s\n\nhi\n"
-
-
-def wait_until_read(pipe):
-    """Until nothing of what was written is left in a pipe."""
-    left = array.array("i", [1])
-    while left[0]:
-        time.sleep(0.002)
-        fcntl.ioctl(pipe, termios.FIONREAD, left)
 
 
 class Surroundings(Case):

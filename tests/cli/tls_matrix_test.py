@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
 """Every bad certificate, with and without a pin, over STARTTLS and TLS from the first byte, verified and not.
 
-What is to come of each is said here by the contract alone: without -V a certificate is not looked at, a pin always is. A
-server that is refused learns nothing: no login, no MAIL, not a word under TLS.
+What is to come of each is said here by the contract alone: without -V a certificate is not looked at, a pin always is; an
+account verifies unless it says tls_verify = false. A server that is refused learns nothing: no login, no MAIL, not a word
+under TLS.
 """
 import base64
 import hashlib
+import ssl
+import subprocess
 import sys
 import tempfile
 import unittest
@@ -13,7 +16,7 @@ from pathlib import Path
 
 sys.dont_write_bytecode = True
 from lenient_server import Server
-from support import Case, events
+from support import UNSHARE, Case, by_both, can_mount, events, shows
 import certificates
 
 NAMES = ("good", "expired", "not-yet-valid", "wrong-name", "self-signed", "untrusted")
@@ -40,7 +43,9 @@ def records(raw):
     return True
 
 
-class Matrix(Case):
+class Certificates(Case):
+    """The authority that is trusted here is `ours`; `other` is one by the same name."""
+
     @classmethod
     def setUpClass(cls):
         holder = tempfile.TemporaryDirectory(prefix="pillarbox-")
@@ -49,7 +54,7 @@ class Matrix(Case):
         for place in (ours, other):
             place.mkdir()
             certificates.make(place)
-        cls.authority = ours / "ca.pem"
+        cls.ours, cls.authority = ours, ours / "ca.pem"
         cls.paths = {name: ours / name for name in NAMES} | {"untrusted": other / "good"}
         cls.pins = {name: pin_of(f"{path}.pem") for name, path in cls.paths.items()}
 
@@ -58,6 +63,14 @@ class Matrix(Case):
         self.addCleanup(server.stop)
         return server
 
+    def check_nothing_said(self, connections, clear):
+        """Nothing but this, and TLS."""
+        for connection in connections:
+            self.assertEqual((connection.lines, connection.secure_lines, connection.login), (clear, [], None))
+            self.assertTrue(records(connection.raw[len(b"".join(clear)):]), bytes(connection.raw))
+
+
+class Matrix(Certificates):
     def send(self, server, *args, host="localhost"):
         scheme = "smtps://" if server.implicit else ""
         run = self.run_as("smtp", "-v", "--ca-file", self.authority, *args, *ENVELOPE, "-s", f"{scheme}{host}:{server.port}", stdin=MESSAGE)
@@ -69,9 +82,7 @@ class Matrix(Case):
         (message,) = [event for name, event in events(run.stdout) if name == "message"]
         self.assertEqual((message["accepted"], "status" in message), ("0", False))
         self.assertRegex(run.stderr, rb"\Asmtp: -: ")
-        for connection in connections:
-            self.assertEqual((connection.lines, connection.secure_lines, connection.login), (clear, [], None))
-            self.assertTrue(records(connection.raw[len(b"".join(clear)):]), bytes(connection.raw))
+        self.check_nothing_said(connections, clear)
 
     def check_delivered(self, run, connections, *, tls, verified=False, login=False):
         """Once, and by the way that was wanted."""
@@ -143,6 +154,126 @@ class Matrix(Case):
                             self.assertIn(reply, run.stderr)
                         else:
                             self.check_delivered(run, [connection], tls=False, login=bool(login))
+
+
+SYSTEM = Path("/etc/ssl/certs/ca-certificates.crt")      # the authorities that libcurl trusts where Debian has built it
+LIFE = ("20200101000000Z", "20491231000000Z")
+CAUSES = {                    # of each bad certificate, as OpenSSL says it
+    "expired": b"expired", "not-yet-valid": b"not yet valid", "wrong-name": b"subject name", "self-signed": b"self.signed",
+    "untrusted": b"issuer certificate", "revoked": b"revoked", "client-only": b"purpose", "weak-key": b"too weak"}
+LOCALHOST = "DNS:localhost,IP:127.0.0.1"
+
+
+class Accounts(Certificates):
+    """The same of sendmail by an account, and of more certificates: here a list of revoked ones is always looked at."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        use = ("-addext", "extendedKeyUsage=clientAuth")
+        certificates.sign(cls.ours, "revoked", LOCALHOST, *LIFE)
+        certificates.sign(cls.ours, "client-only", LOCALHOST, *LIFE, *use)
+        certificates.sign(cls.ours, "weak-key", LOCALHOST, *LIFE, key=("rsa:1024",))
+        config = ("-config", cls.ours / "authority", "-cert", cls.authority, "-keyfile", cls.ours / "ca.key")
+        certificates.openssl("ca", "-revoke", cls.ours / "revoked.pem", *config)
+        certificates.openssl("ca", "-gencrl", "-crldays", 1000, *config, "-out", cls.ours / "crl")
+        more = ("revoked", "client-only", "weak-key")
+        cls.paths |= {name: cls.ours / name for name in more}
+        cls.pins |= {name: pin_of(f"{cls.paths[name]}.pem") for name in more}
+
+    def doors(self, name, version=None):
+        """A server with that certificate for STARTTLS, and one for TLS from the first byte; what both may hear in the clear."""
+        for implicit, clear in ((False, [b"EHLO client.test\r\n", b"STARTTLS\r\n"]), (True, [])):
+            server = self.serve(offers=[b"AUTH PLAIN LOGIN"] + [b"STARTTLS"] * (not implicit), certificate=self.paths[name],
+                                implicit=implicit, weak=name == "weak-key" or version, version=version)
+            yield server, clear
+
+    def send(self, server, driver, settings, system=None):
+        """By an account with these settings, perhaps on a system that trusts the authorities of a file."""
+        path = self.folder / "pillarbox.conf"
+        path.write_text(f"""accounts = ( {{ name = "t"; host = "localhost"; port = {server.port}; helo = "client.test";
+            tls = "{"implicit" if server.implicit else "starttls"}"; from = "a@x.test"; tls_crl = "{self.ours}/crl"; {settings}
+            auth = {{ user = "alice"; password = "canary-of-the-password"; }}; }} );
+            log = {{ syslog = false; }};""")
+        path.chmod(0o600)
+        words = [self.bin / "sendmail", "-C", path, "--no-queue", "--driver", driver, "b@x.test"]
+        if system:
+            words = [*UNSHARE, 'mount --bind "$0" "$1" && shift && exec "$@"', system, SYSTEM, *words]
+        run = subprocess.run(words, input=MESSAGE, capture_output=True, timeout=60, env=self.environment, cwd=self.folder)
+        return run, server.take()
+
+    def check_refused(self, server, clear, *how):
+        run, connections = self.send(server, *how)
+        self.assertEqual(run.returncode, REFUSED, run.stderr)
+        self.assertTrue(connections)
+        self.check_nothing_said(connections, clear)
+        return run.stderr
+
+    def check_accepted(self, server, *how, says=rb"\A\Z"):
+        run, connections = self.send(server, *how)
+        self.assertEqual(run.returncode, ACCEPTED, run.stderr)
+        self.assertRegex(run.stderr, says)
+        (connection,) = connections
+        self.assertEqual((connection.login, [body.answer for body in connection.bodies]), ((b"alice", b"canary-of-the-password"), [250]))
+        self.assertEqual([line for line in connection.lines[:-len(connection.secure_lines)] if line[:4] in (b"AUTH", b"MAIL")], [])
+
+    def trusts(self, name):
+        """What an account trusts: the settings, the system's authorities, whether the good certificate is good by that."""
+        ca = f'tls_ca_file = "{self.authority}";'
+        pin = self.pins[name]
+        wrong = self.pins["self-signed" if name != "self-signed" else "good"]
+        yield ca, None, True
+        yield f'{ca} tls_pin = [ "{pin}" ];', None, True       # a pin is wanted as well as the rest, not in its stead
+        yield f'{ca} tls_pin = [ "{wrong}" ];', None, False
+        if name == "good":
+            yield "", None, False
+        if can_mount() and SYSTEM.exists():
+            yield "", self.authority, True
+
+    @shows("accounts.tls", "accounts.tls_ca_file", "accounts.tls_crl", "accounts.tls_pin")
+    @by_both
+    def test_certificates(self, driver):
+        for name, path in self.paths.items():
+            for server, clear in self.doors(name):
+                for settings, system, good in self.trusts(name):
+                    with self.subTest(certificate=path.name, implicit=server.implicit, settings=settings, system=bool(system)):
+                        if name == "good" and good:
+                            self.check_accepted(server, driver, settings, system)
+                        else:
+                            said = self.check_refused(server, clear, driver, settings, system)
+                            self.assertRegex(said, CAUSES[name] if good else b"trusted|pinned")
+
+    @shows("accounts.tls_min")
+    @by_both
+    def test_old_versions(self, driver):
+        """A good certificate does not help; only who asks for weakness gets it."""
+        weak = "tls_ciphers = \"DEFAULT:@SECLEVEL=0\";"
+        for server, clear in self.doors("good", ssl.TLSVersion.TLSv1_1):
+            for settings, system, good in self.trusts("good"):
+                with self.subTest(implicit=server.implicit, settings=settings):
+                    self.assertRegex(self.check_refused(server, clear, driver, f"{settings} {weak}", system), b"TLS failed")
+                    if good:
+                        self.check_accepted(server, driver, f'{settings} {weak} tls_min = "1.1";', system)
+            self.check_refused(server, clear, driver, f"tls_verify = false; {weak}")
+        for server, _ in self.doors("weak-key"):
+            self.check_accepted(server, driver, f'tls_ca_file = "{self.authority}"; {weak}')
+
+    @shows("accounts.tls_verify", "accounts.tls_pin")
+    @by_both
+    def test_unverified(self, driver):
+        """With tls_verify = false every certificate will do, and what is said of it; a pin is still looked at, and is enough."""
+        for name in ("good", "expired", "wrong-name", "self-signed", "revoked"):
+            for server, clear in self.doors(name):
+                pin, wrong = self.pins[name], self.pins["self-signed" if name != "self-signed" else "good"]
+                with self.subTest(certificate=name, implicit=server.implicit):
+                    self.check_accepted(server, driver, "tls_verify = false;", says=b"tls_verify = false")
+                    self.check_accepted(server, driver, f'tls_verify = false; tls_pin = [ "{pin}" ];', says=b"tls_verify = false")
+                    self.check_refused(server, clear, driver, f'tls_verify = false; tls_pin = [ "{wrong}" ];')
+
+    @by_both
+    def test_no_starttls(self, driver):
+        server = self.serve(offers=[b"AUTH PLAIN LOGIN"])
+        self.check_refused(server, [b"EHLO client.test\r\n"], driver, f'tls_ca_file = "{self.authority}";')
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Option tables, --help, manuals, sample configuration and its reader name the same things."""
+import ast
 import os
 import re
 import subprocess
@@ -106,6 +107,23 @@ def keys_of_the_manual():
     return found
 
 
+# There is no queue yet: these are read and checked (tests/unit/config), and do nothing.
+NOTHING_TO_SEE = {("queue", key) for key in ("enabled", "retry", "expire", "background", "bounce_to")}
+
+
+def keys_that_tests_show():
+    """Each key with the tests of the binary that are marked as showing what it does."""
+    found = {}
+    for path in sorted((ROOT / "tests/cli").glob("*_test.py")):
+        tree = ast.parse(path.read_text())
+        for function in (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)):
+            marks = [mark for mark in function.decorator_list if isinstance(mark, ast.Call) and getattr(mark.func, "id", "") == "shows"]
+            for word in (word.value for mark in marks for word in mark.args):
+                group, _, key = word.partition(".")
+                found.setdefault((group, key), []).append(f"{path.name}: {function.name}")
+    return found
+
+
 class Configuration(unittest.TestCase):
     KEYS = keys_of_the_reader()
 
@@ -121,6 +139,13 @@ class Configuration(unittest.TestCase):
         shown = keys_of_the_sample()
         self.assertEqual({key for group, key in shown if group == "defaults"} - {key for _, key in self.KEYS}, set())
         self.assertEqual({(group, key) for group, key in shown if group != "defaults"} ^ self.KEYS, set())
+
+    def test_each_key_has_a_test_of_what_it_does(self):
+        shown, groups = keys_that_tests_show(), {group for group, _ in self.KEYS}     # what a group does its keys do
+        self.assertEqual({key: tests for key, tests in shown.items() if key not in self.KEYS}, {}, "no such key")
+        self.assertEqual({(group, key) for group, key in self.KEYS - set(shown) if key not in groups} - NOTHING_TO_SEE, set())
+        self.assertEqual(NOTHING_TO_SEE & set(shown), set(), "it does something now")
+        self.assertEqual(NOTHING_TO_SEE - self.KEYS, set())
 
     def test_the_sample_loads(self):
         self.loads((ROOT / "config/pillarbox.conf").read_text())

@@ -228,6 +228,45 @@ def auth_cases(mechanisms: Sequence[str], drivers: Sequence[str]) -> Iterator[Ca
     )
 
 
+def account_cases(mechanisms: Sequence[str], external: bool, drivers: Sequence[str]) -> Iterator[Case]:
+    """Every login as an account of a configuration has it, see run."""
+
+    def case(
+        name: str, conf: str, driver: str, status: int = 0, says: str = "", shows: tuple[str, ...] = ()
+    ) -> Case:
+        command = f"sendmail -C {{{conf}}} --no-queue --driver {driver} -v bob@example.com < {{m0}}"
+        title = f"account, {name}, {driver}"
+        arrives = None if status == 0 else NOTHING
+        added, protocol = SENDMAIL_ADDS, "ESMTPSA"
+        return Case(title, command, (SHORT,), arrives, status, protocol, added=added, says=says, shows=shows)
+
+    for driver in drivers:
+        for door, suffix in {"STARTTLS": "", "implicit TLS": "_implicit"}.items():
+            for mechanism in ("auto", *mechanisms):
+                conf = "login_" + mechanism.lower().replace("-", "_")
+                taken = (rf"^C: AUTH {mechanism if mechanism != 'auto' else best(mechanisms)}\b",)
+                yield case(f"{mechanism}, {door}", f"{conf}{suffix}", driver, shows=taken)
+                # Asked back after a refused token, libcurl hangs up.
+                refused = r"\b535\b|denied" if mechanism == "XOAUTH2" else r"\b535\b"
+                yield case(f"{mechanism}, {door}, wrong", f"{conf}_wrong{suffix}", driver, 77, refused)
+                if mechanism in ("XOAUTH2", "OAUTHBEARER"):
+                    name = f"{mechanism}, {door}, a command's token"
+                    yield case(name, f"{conf}_command{suffix}", driver, shows=taken)
+            if external:
+                yield case(f"EXTERNAL, {door}", f"login_external{suffix}", driver, shows=("^C: AUTH EXTERNAL",))
+                yield case(
+                    f"EXTERNAL, {door}, as another", f"login_external_as_another{suffix}", driver, 77, r"\b535\b"
+                )
+            else:
+                says = "no login: AUTH is offered with"
+                yield case(f"EXTERNAL, {door}, not offered", f"login_external{suffix}", driver, 77, says)
+
+
+def best(mechanisms: Sequence[str]) -> str:
+    """Of those that `auto` takes one of."""
+    return next(mechanism for mechanism in ("CRAM-MD5", "PLAIN", "LOGIN") if mechanism in mechanisms)
+
+
 def certificate_cases() -> Iterator[Case]:
     """Certificates of an unknown authority: with verification nothing is sent."""
     commands = {

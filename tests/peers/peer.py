@@ -63,6 +63,7 @@ class Server:
     tls = True  # whether it can serve TLS, and with it AUTH
     external = False  # whether it has AUTH EXTERNAL
     options = False  # whether it has the doors for options.py
+    logins_only = False  # whether it is here for account_cases() alone
     host = "localhost"  # what clients are to call it
     address = "127.0.0.1"  # where it listens
     packages: tuple[str, ...]
@@ -74,6 +75,13 @@ class Server:
     log: str  # below the chroot
     connection_logged: re.Pattern[str]  # matches once for each connection
     spool: tuple[str, ...]  # globs: no match means that no message is on its way
+
+    def secret(self, mechanism: str) -> str:
+        """What USER logs in with by a mechanism, named in small letters."""
+        return PASSWORD
+
+    def wrong_secret(self, mechanism: str) -> str:
+        return "wrong"
 
     def configure(self, root: pathlib.Path, ports: Ports) -> None:
         raise NotImplementedError

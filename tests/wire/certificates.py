@@ -39,9 +39,8 @@ def self_signed(place, name, subject, *more):
             "-subj", subject, "-keyout", place / f"{name}.key", "-out", place / f"{name}.pem", *more)
 
 
-def sign(place, name, names, first, last):
-    openssl("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-            "-subj", f"/CN={name}.test", "-addext", f"subjectAltName={names}",
+def sign(place, name, names, first, last, *more, key=("ec", "-pkeyopt", "ec_paramgen_curve:prime256v1")):
+    openssl("req", "-new", "-newkey", *key, "-nodes", "-subj", f"/CN={name}.test", "-addext", f"subjectAltName={names}", *more,
             "-keyout", place / f"{name}.key", "-out", place / f"{name}.request")
     openssl("ca", "-batch", "-notext", "-rand_serial", "-config", place / "authority", "-cert", place / "ca.pem",
             "-keyfile", place / "ca.key", "-startdate", first, "-enddate", last,

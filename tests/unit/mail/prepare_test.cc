@@ -180,11 +180,19 @@ TEST(EnforceAuthor, ReplacesFromAndKeepsTheOldOneForReplies) {
             "From: Alice <alice@example.com>\r\nReply-To: d@x.test\r\n");
   for (const std::string own : {"From: Me <alice@EXAMPLE.com>\r\n", "To: c@x.test\r\n"}) EXPECT_EQ(enforced(own), own);
   EXPECT_EQ(enforced("From: a@x.test,\r\n b@x.test\r\n"),
-            "From: Alice <alice@example.com>\r\nReply-To: a@x.test, b@x.test\r\n");
+            "From: Alice <alice@example.com>\r\nReply-To: a@x.test,\r\n b@x.test\r\n");
+  EXPECT_EQ(enforced("From:\r\n a@x.test\r\n"), "From: Alice <alice@example.com>\r\nReply-To: a@x.test\r\n");
+  EXPECT_EQ(enforced("From: a@x.test\r\nTo: c@x.test\r\nfrom: b@x.test\r\n"),
+            "From: Alice <alice@example.com>\r\nTo: c@x.test\r\nReply-To: a@x.test\r\n");
+  EXPECT_EQ(enforced("From: alice@example.com\r\nFrom: b@x.test\r\n"), "From: alice@example.com\r\n");
   EXPECT_EQ(enforced("From: ((\r\n"), "From: Alice <alice@example.com>\r\nReply-To: ((\r\n");
   EXPECT_EQ(enforced("From: \r\n"), "From: Alice <alice@example.com>\r\n");
   EXPECT_EQ(enforced("Resent-To: r@x.test\r\nResent-From: bob@x.test\r\nFrom: c@x.test\r\n"),
             "Resent-To: r@x.test\r\nResent-From: Alice <alice@example.com>\r\nFrom: c@x.test\r\n");
+  EXPECT_EQ(
+      enforced("Resent-To: r@x.test\r\nResent-From: bob@x.test\r\nResent-To: q@x.test\r\nResent-From: c@x.test\r\n"),
+      "Resent-To: r@x.test\r\nResent-From: Alice <alice@example.com>\r\nResent-To: q@x.test\r\n"
+      "Resent-From: c@x.test\r\n");
 }
 
 Survey survey_of(std::string_view body) {

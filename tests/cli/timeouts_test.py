@@ -1,0 +1,131 @@
+#!/usr/bin/env python3
+"""Which of an account's timeouts ends a session with a server that stalls, and that the others do not.
+
+All sessions of a test run at the same time: each takes about the second that it is to wait.
+"""
+import contextlib
+import socket
+import subprocess
+import sys
+import threading
+import time
+import unittest
+
+sys.dont_write_bytecode = True
+from lenient_server import PATIENCE, Server
+from support import SecureCase, shows
+
+DRIVERS = ("engine", "pipeline")
+MESSAGE = b"Subject: s\n\nhi\n"
+LONG = MESSAGE + b"y" * 76 * 100_000                 # more than all buffers on the way
+SHORT, ALWAYS = 1, 20                                # seconds; what waits ALWAYS has failed the test
+OVER = SHORT + 10                                    # a busy machine's
+
+
+class Timeouts(SecureCase):
+    def setUp(self):
+        super().setUp()
+        self.go = threading.Event()
+        self.addCleanup(self.go.set)
+        self.configurations = 0
+
+    def stalls(self, moment, pause=PATIENCE, **more):
+        """A server that does not answer at that moment, or not before that pause is over."""
+        def script(connection, now):
+            if now == moment:
+                self.go.wait(pause)
+            return now == moment and pause == PATIENCE
+
+        server = Server(script, **more)
+        self.addCleanup(server.stop)
+        return server
+
+    def start(self, port, driver, *, connect=ALWAYS, reply=ALWAYS, data=ALWAYS, stdin=MESSAGE, tls="off", hosts=()):
+        """A run under way, and when it began."""
+        self.configurations += 1
+        path = self.folder / f"{self.configurations}.conf"
+        listed = ", ".join(f'"{host}"' for host in hosts or [f"127.0.0.1:{port}"])
+        path.write_text(f'accounts = ( {{ name = "t"; hosts = [ {listed} ]; tls = "{tls}"; tls_ca_file = "{self.place}/ca.pem"; '
+                        f'from = "a@x.test"; timeouts = {{ connect = {connect}; reply = {reply}; data = {data}; }}; }} );\n'
+                        f'log = {{ syslog = false; }};\nqueue = {{ directory = "{self.folder}/queue"; }};\n')
+        path.chmod(0o600)
+        (self.folder / f"{self.configurations}.eml").write_bytes(stdin)
+        with open(self.folder / f"{self.configurations}.eml", "rb") as message:
+            return time.monotonic(), subprocess.Popen([self.bin / "sendmail", "-C", path, "--no-queue", "--driver", driver, "b@x.test"],
+                                                      stdin=message, stderr=subprocess.PIPE, env=self.environment)
+
+    def check(self, runs, code):
+        """That they all end so; and when with 75, then after SHORT and because of the time."""
+        for name, (begun, process) in runs.items():
+            with self.subTest(name), process:
+                said = process.stderr.read()
+                self.assertEqual(process.wait(2 * ALWAYS), code, said)
+                if code:
+                    self.assertRegex(said, b"(?i)timed? ?out|timeout|seconds")
+                    self.assertTrue(SHORT * 0.9 <= time.monotonic() - begun, said)
+                self.assertLess(time.monotonic() - begun, OVER, said)
+
+    @shows("timeouts.reply")
+    def test_reply(self):
+        runs = {}
+        for moment in ("connect", "EHLO", "MAIL", "RCPT", "DATA"):
+            for driver in DRIVERS:
+                runs[moment, driver] = self.start(self.stalls(moment).port, driver, reply=SHORT)
+        runs["STARTTLS"] = self.start(self.stalls("STARTTLS", offers=[b"STARTTLS"]).port, "engine", reply=SHORT, tls="starttls")
+        self.check(runs, 75)
+
+    @shows("timeouts.data")
+    def test_data(self):
+        """For the reply to the message, and for each piece of it that does not leave."""
+        runs = {}
+        for driver in DRIVERS:
+            runs["dot", driver] = self.start(self.stalls("dot").port, driver, data=SHORT)
+            runs["body", driver] = self.start(self.stalls("body").port, driver, data=SHORT, stdin=LONG)
+        runs["chunk"] = self.start(self.stalls("body", offers=[b"PIPELINING", b"CHUNKING"]).port, "pipeline", data=SHORT, stdin=LONG)
+        self.check(runs, 75)
+
+    def test_one_is_not_for_the_other(self):
+        runs = {}
+        for driver in DRIVERS:
+            runs["dot", driver] = self.start(self.stalls("dot", 1.5 * SHORT).port, driver, reply=SHORT, connect=SHORT)
+            runs["RCPT", driver] = self.start(self.stalls("RCPT", 1.5 * SHORT).port, driver, data=SHORT, connect=SHORT)
+        self.check(runs, 0)
+
+    def test_a_reply_has_its_time_anew(self):
+        """Of a session that as a whole takes longer."""
+        def script(_, moment):
+            if moment in ("EHLO", "MAIL", "RCPT", "DATA"):
+                self.go.wait(0.6 * SHORT)
+            return False
+
+        runs = {}
+        for driver in DRIVERS:
+            server = Server(script)
+            self.addCleanup(server.stop)
+            runs[driver] = self.start(server.port, driver, reply=SHORT, connect=SHORT)
+        self.check(runs, 0)
+
+    @contextlib.contextmanager
+    def full(self):
+        """A port whose queue of connections is full: another is neither let in nor refused."""
+        with contextlib.ExitStack() as stack:
+            listener = stack.enter_context(socket.socket())
+            listener.bind(("127.0.0.1", 0))
+            listener.listen(0)
+            for _ in range(3):
+                waiting = stack.enter_context(socket.socket())
+                waiting.setblocking(False)
+                waiting.connect_ex(listener.getsockname())
+            yield listener.getsockname()[1]
+
+    @shows("timeouts.connect")
+    def test_connect(self):
+        with self.full() as port:
+            self.check({driver: self.start(port, driver, connect=SHORT) for driver in DRIVERS}, 75)
+            server = self.stalls("nothing")
+            hosts = [f"127.0.0.1:{port}", f"127.0.0.1:{server.port}"]
+            self.check({driver: self.start(port, driver, connect=2 * SHORT, hosts=hosts) for driver in DRIVERS}, 0)
+
+
+if __name__ == "__main__":
+    unittest.main()
