@@ -7,6 +7,7 @@
 
 #include <array>
 
+#include "disk.h"
 #include "queue.h"
 #include "queue/checksum.h"
 
@@ -511,6 +512,7 @@ TEST_F(SpoolTest, AnnouncesAndIsHeard) {
 }
 
 TEST_F(SpoolTest, NoDamageIsTakenForAMessage) {
+  const Disk quick;
   const auto id = put(spool);
   const std::string sound = read_file(path(*id));
   const auto is_message = [&](const std::string& text) {
