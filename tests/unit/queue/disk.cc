@@ -134,7 +134,11 @@ Disk::Crash Disk::last() const {
   return model.crash(0, 0);
 }
 
-std::optional<int> Disk::decide(const std::string& call) {
+std::optional<int> Disk::decide(const std::string& call, int fd, const char* name) {
+  if (const Watcher watcher = std::exchange(watcher_, {})) {
+    watcher(call, fd, name);
+    watcher_ = watcher;
+  }
   const unsigned number = ++calls_[call];
   if (call != fault_.call || number != fault_.number) return std::nullopt;
   failed_ = true;
@@ -194,8 +198,8 @@ int __real_mkdirat(int folder, const char* path, mode_t mode);
 int __real_fchmod(int fd, mode_t mode);
 int __real_flock(int fd, int operation);
 
-static bool fails(const char* call) {
-  const auto error = disk ? disk->decide(call) : std::nullopt;
+static bool fails(const char* call, int fd, const char* name = "") {
+  const auto error = disk ? disk->decide(call, fd, name) : std::nullopt;
   if (error) errno = *error;
   return error.has_value();
 }
@@ -208,14 +212,14 @@ int __wrap_openat(int folder, const char* path, int flags, ...) {
     mode = va_arg(rest, mode_t);
     va_end(rest);
   }
-  if (fails("openat")) return -1;
+  if (fails("openat", folder, path)) return -1;
   const int fd = __real_openat(folder, path, flags, mode);
   if (disk && fd >= 0 && (flags & O_CREAT) != 0) disk->created(folder, path, fd);
   return fd;
 }
 
 ssize_t __wrap_write(int fd, const void* bytes, size_t size) {
-  const auto error = disk ? disk->decide("write") : std::nullopt;
+  const auto error = disk ? disk->decide("write", fd, "") : std::nullopt;
   if (error && *error != 0) {
     errno = *error;
     return -1;
@@ -227,7 +231,7 @@ ssize_t __wrap_write(int fd, const void* bytes, size_t size) {
 }
 
 int __wrap_fsync(int fd) {
-  if (fails("fsync")) return -1;
+  if (fails("fsync", fd)) return -1;
   if (!disk) return __real_fsync(fd);
   disk->synced(fd);  // the model's word is enough, and the device is slow
   return 0;
@@ -235,7 +239,7 @@ int __wrap_fsync(int fd) {
 
 // It is closed even so, as Linux does it.
 int __wrap_close(int fd) {
-  const bool failed = fails("close");
+  const bool failed = fails("close", fd);
   const int error = errno;
   if (disk) disk->closed(fd);
   const int done = __real_close(fd);
@@ -244,36 +248,36 @@ int __wrap_close(int fd) {
 }
 
 int __wrap_linkat(int from_folder, const char* from, int to_folder, const char* to, int flags) {
-  if (fails("linkat")) return -1;
+  if (fails("linkat", to_folder, to)) return -1;
   const int done = __real_linkat(from_folder, from, to_folder, to, flags);
   if (disk && done == 0) disk->linked(from_folder, from, to_folder, to, false);
   return done;
 }
 
 int __wrap_renameat(int from_folder, const char* from, int to_folder, const char* to) {
-  if (fails("renameat")) return -1;
+  if (fails("renameat", to_folder, to)) return -1;
   const int done = __real_renameat(from_folder, from, to_folder, to);
   if (disk && done == 0) disk->linked(from_folder, from, to_folder, to, true);
   return done;
 }
 
 int __wrap_unlinkat(int folder, const char* path, int flags) {
-  if (fails("unlinkat")) return -1;
+  if (fails("unlinkat", folder, path)) return -1;
   const int done = __real_unlinkat(folder, path, flags);
   if (disk && done == 0) disk->unlinked(folder, path);
   return done;
 }
 
 int __wrap_mkdirat(int folder, const char* path, mode_t mode) {
-  return fails("mkdirat") ? -1 : __real_mkdirat(folder, path, mode);
+  return fails("mkdirat", folder, path) ? -1 : __real_mkdirat(folder, path, mode);
 }
 
 int __wrap_fchmod(int fd, mode_t mode) {
-  return fails("fchmod") ? -1 : __real_fchmod(fd, mode);
+  return fails("fchmod", fd) ? -1 : __real_fchmod(fd, mode);
 }
 
 int __wrap_flock(int fd, int operation) {
-  return fails("flock") ? -1 : __real_flock(fd, operation);
+  return fails("flock", fd) ? -1 : __real_flock(fd, operation);
 }
 // NOLINTEND(bugprone-reserved-identifier)
 }

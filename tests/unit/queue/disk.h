@@ -5,6 +5,7 @@
 
 #include <sys/types.h>
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -33,6 +34,9 @@ class Disk {
   void fail(Fault fault) { fault_ = std::move(fault); }
   [[nodiscard]] bool has_failed() const { return failed_; }
   void note_failure() { failed_ = true; }  // of another Disk that stood in for a while
+  // Called before each call but its own: what somebody else may do just then.
+  using Watcher = std::function<void(const std::string& call, int fd, const std::string& name)>;
+  void watch(Watcher watcher) { watcher_ = std::move(watcher); }
   // Something was promised here: later crashes must keep it.
   void mark(int phase);
 
@@ -55,7 +59,7 @@ class Disk {
     std::string bytes = {};
     int phase = 0;
   };
-  std::optional<int> decide(const std::string& call);  // the error to give, if so
+  std::optional<int> decide(const std::string& call, int fd, const char* name);  // the error to give, if so
   void created(int folder, const std::string& name, int fd);
   void written(int fd, std::string bytes);
   void synced(int fd);
@@ -65,6 +69,7 @@ class Disk {
 
  private:
   Fault fault_;
+  Watcher watcher_;
   bool failed_ = false;
   Disk* before_ = nullptr;  // which stands there again after this one
   std::map<std::string, unsigned> calls_;

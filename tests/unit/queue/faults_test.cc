@@ -219,6 +219,58 @@ TEST(Faults, ARemovalThatFailsKeepsTheStateWithTheMessage) {
   });
 }
 
+// --- Somebody else, at the worst moment
+
+TEST(Races, WhatGoesBeforeItIsLockedIsNotTaken) {
+  for (const bool replaced : {false, true}) {
+    const Folder folder;
+    Disk disk;
+    ASSERT_TRUE(succeeds(commit_only(disk, folder.path("place"), State::fresh(2))));
+    auto spool = spool_in(folder);
+    const std::string path = spool.path() + "/" + id;
+    disk.watch([&](const std::string& call, int, const std::string&) {
+      if (call != "flock") return;
+      if (replaced) std::filesystem::copy_file(path, path + "x");
+      if (replaced) std::filesystem::rename(path + "x", path);
+      if (!replaced) std::filesystem::remove(path);
+    });
+    const auto locked = take(spool, id);
+    ASSERT_TRUE(succeeds(locked));
+    EXPECT_FALSE(*locked) << "another runner has sent it";
+  }
+}
+
+TEST(Races, ATemporaryNameThatIsTakenIsNotWrittenTo) {
+  const Folder folder;
+  auto spool = spool_in(folder);
+  std::string name;
+  Disk disk;
+  disk.watch([&](const std::string& call, int, const std::string& path) {
+    if (call != "openat" || !path.starts_with("tmp.")) return;
+    name = path;
+    write_file(spool.path() + "/" + path, "somebody else's");
+  });
+  EXPECT_TRUE(fails_as(put(spool), Error::Kind::cannot_create));
+  EXPECT_EQ(read_file(spool.path() + "/" + name), "somebody else's");
+}
+
+TEST(Races, NoRunnerHasAMessageThatMayYetBeTakenBack) {
+  const Folder folder;
+  const std::string place = folder.path("place");
+  Disk disk;
+  int looks = 0;
+  disk.watch([&](const std::string& call, int, const std::string&) {
+    const auto other = Spool::open(place, ::getuid(), false);
+    if (call != "fsync" || !other || !*other || !(*other)->look(id)) return;
+    ++looks;
+    EXPECT_FALSE(look_into(place).whole);
+  });
+  ASSERT_TRUE(succeeds(commit_only(disk, place, State::fresh(2))));
+  EXPECT_GT(looks, 0) << "it had its name before it was durable";
+  disk.watch({});
+  EXPECT_TRUE(look_into(place).whole);
+}
+
 // --- Crashes
 
 void after_each_crash(const std::function<Result<void>(Disk&, const std::string&)>& run,

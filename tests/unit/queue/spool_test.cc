@@ -307,11 +307,6 @@ TEST_F(SpoolTest, OnlyOneHasALock) {
   EXPECT_TRUE(*take(other, *id));
 }
 
-TEST_F(SpoolTest, ANewEntryIsLockedUntilItIsCommitted) {
-  const auto id = put(spool);
-  EXPECT_TRUE(*take(spool, *id)) << "and not longer";
-}
-
 TEST_F(SpoolTest, WhatHasGoneIsNothing) {
   const auto id = put(spool, entry_to(), content, tried());
   auto locked = take(spool, *id);
