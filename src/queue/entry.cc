@@ -119,7 +119,8 @@ std::string encode(const Entry& entry, std::uint64_t content_size) {
 bool is_of_later_version(std::string_view start) {
   if (!start.starts_with(magic_of_any_version)) return false;
   start.remove_prefix(magic_of_any_version.size());
-  const auto version = plain_number(start.substr(0, std::min<std::size_t>(start.find('\n'), 9)));
+  const std::size_t end = start.find('\n');
+  const auto version = end < 10 ? plain_number(start.substr(0, end)) : std::nullopt;
   return version && *version > 1;
 }
 

@@ -41,8 +41,12 @@ inline Entry entry_to(const std::vector<std::string>& recipients = {"bob@example
 
 const std::string content = "Subject: hello\r\n\r\nThis is it.\r\n";
 
+inline Spool spool_at(const std::string& place) {
+  return **Spool::open(place, ::getuid(), true);
+}
+
 inline Spool spool_in(const Folder& folder) {
-  return **Spool::open(folder.path("place"), ::getuid(), true);
+  return spool_at(folder.path("place"));
 }
 
 // Puts a message into the queue; its id, or why not.

@@ -1,0 +1,346 @@
+// What happens when the disk fails, and what a crash may leave: faults A1, A2 and A5 of the queue's contract, with
+// every call of every kind failing in every way, and every crash that the model of disk.h knows.
+#include <gtest/gtest.h>
+
+#include <cerrno>
+#include <functional>
+#include <map>
+
+#include "disk.h"
+#include "queue.h"
+
+namespace pillarbox::queue {
+namespace {
+
+using namespace test;  // NOLINT(google-build-using-namespace)
+
+const std::string id = "1j52sk9h000-abcdefghijklmnop";
+const std::string text(150000, 'x');  // several writes
+
+Entry entry_with_id() {
+  Entry entry = entry_to({"bob@example.net", "carol@example.org"});
+  entry.id = id;
+  return entry;
+}
+
+// One of two has the message already.
+State half_done() {
+  State state = tried(2);
+  state.recipients[0] = {Progress::accepted, "250 2.0.0 Ok", "2.0.0"};
+  return state;
+}
+
+State all_done() {
+  State state = half_done();
+  state.recipients[1] = {Progress::accepted, "250 2.0.0 Ok", "2.0.0"};
+  return state;
+}
+
+// What somebody finds who comes later.
+struct Found {
+  bool there = false;
+  bool whole = false;
+  State state = {};
+};
+
+Found look_into(const std::string& place) {
+  Found found;
+  auto spool = Spool::open(place, ::getuid(), false);
+  if (!spool || !*spool) return found;
+  const auto ids = (*spool)->ids();
+  found.there = ids && !ids->empty();
+  if (!found.there) return found;
+  const auto locked = take(**spool, ids->front());
+  found.whole = ids->front() == id && locked && *locked && *everything(*(*locked)->content()) == text;
+  if (found.whole) found.state = (*locked)->state();
+  return found;
+}
+
+bool same(const State& a, const State& b) {
+  return encode(a) == encode(b);
+}
+
+// What the queue does, from an empty place on; phases tell how far it came.
+enum Phase { begun, committed, saved, removed, set_aside };
+
+Result<void> commit_only(Disk& disk, const std::string& place, const State& state) {
+  auto spool = Spool::open(place, ::getuid(), true);
+  if (!spool) return spool.error();
+  const auto done = put(**spool, entry_with_id(), text, state);
+  if (!done) return done.error();
+  disk.mark(committed);
+  return {};
+}
+
+Result<void> whole_life(Disk& disk, const std::string& place, bool aside) {
+  if (const auto done = commit_only(disk, place, half_done()); !done) return done.error();
+  auto spool = Spool::open(place, ::getuid(), false);
+  if (!spool) return spool.error();
+  auto locked = take(**spool, id);
+  if (!locked) return locked.error();
+  if (!*locked) return Error{Error::Kind::internal, "it has gone"};
+  if (const auto done = (*locked)->save(all_done()); !done) return done.error();
+  disk.mark(saved);
+  if (const auto done = aside ? (*locked)->set_aside() : (*locked)->remove(); !done) return done.error();
+  disk.mark(aside ? set_aside : removed);
+  return {};
+}
+
+// --- Calls that fail
+
+struct Case {
+  const char* call;
+  std::vector<int> errors;
+};
+
+const std::vector<Case> cases = {{"openat", {ENOSPC, EIO, EMFILE, EROFS}},
+                                 {"write", {ENOSPC, EIO, EINTR, EFBIG, EDQUOT, 0}},
+                                 {"fsync", {ENOSPC, EIO, EINTR}},
+                                 {"close", {ENOSPC, EIO, EINTR}},
+                                 {"linkat", {ENOSPC, EIO, EINTR, EPERM}},
+                                 {"renameat", {ENOSPC, EIO, EINTR}},
+                                 {"unlinkat", {ENOSPC, EIO, EINTR}},
+                                 {"mkdirat", {ENOSPC, EIO, EROFS}},
+                                 {"fchmod", {EIO, EPERM}},
+                                 {"flock", {ENOLCK, EWOULDBLOCK}}};
+
+Error::Kind kind_for(int error) {
+  switch (error) {
+    case EIO:
+      return Error::Kind::io;
+    case EROFS:
+    case EPERM:
+      return Error::Kind::cannot_create;
+    default:
+      return Error::Kind::temporary;
+  }
+}
+
+// Runs something with each call failing in turn, in each way; how many did.
+std::map<std::string, int> with_each_fault(const std::function<void(Disk&, const Fault&, const std::string&)>& run) {
+  std::map<std::string, int> failed;
+  for (const Case& each : cases) {
+    for (const int error : each.errors) {
+      for (unsigned number = 1;; ++number) {
+        const Folder folder;
+        Disk disk;
+        const Fault fault{each.call, number, error};
+        disk.fail(fault);
+        const ::testing::ScopedTrace trace(
+            __FILE__, __LINE__, fault.call + " " + std::to_string(number) + " error " + std::to_string(error));
+        run(disk, fault, folder.path("place"));
+        if (!disk.has_failed()) break;
+        ++failed[each.call];
+      }
+    }
+  }
+  return failed;
+}
+
+// Puts what a crash has left into a folder, as a user's queue.
+void restore(const Disk::Crash& crash, const Folder& folder, ino_t queue) {
+  const std::string at = "place/" + std::to_string(::getuid()) + "/";
+  std::filesystem::create_directories(folder.path(at));
+  for (const auto& [name, bytes] : crash.files)
+    folder.write(at + (name.first == queue ? "" : "aside/") + name.second, bytes);
+}
+
+ino_t inode_of(const std::string& place) {
+  struct stat status {};
+  return ::stat((place + "/" + std::to_string(::getuid())).c_str(), &status) == 0 ? status.st_ino : 0;
+}
+
+void commit_with(Disk& disk, const Fault& fault, const std::string& place, const State& state) {
+  const auto done = commit_only(disk, place, state);
+  disk.fail({});
+  if (done) {
+    const Folder after;
+    restore(disk.last(), after, inode_of(place));
+    const Found found = look_into(after.path("place"));
+    EXPECT_TRUE(found.whole) << "a success that a crash takes back";
+    EXPECT_TRUE(same(found.state, state));
+    return;
+  }
+  EXPECT_TRUE(!std::filesystem::exists(place) || names_in(place).empty()) << "something is left";
+  EXPECT_EQ(done.error().kind, kind_for(fault.error)) << done.error().text;
+  EXPECT_TRUE(contains(done.error().text, place)) << done.error().text;
+}
+
+TEST(Faults, ACommitThatFailsLeavesNothing) {
+  const auto failed = with_each_fault([](Disk& disk, const Fault& fault, const std::string& place) {
+    commit_with(disk, fault, place, State::fresh(2));
+  });
+  for (const char* call : {"openat", "write", "fsync", "close", "linkat", "unlinkat", "mkdirat", "fchmod", "flock"}) {
+    EXPECT_GT(failed.contains(call) ? failed.at(call) : 0, 0) << call;
+  }
+}
+
+TEST(Faults, ACommitWithAStateThatFailsLeavesNothing) {
+  const auto failed = with_each_fault(
+      [](Disk& disk, const Fault& fault, const std::string& place) { commit_with(disk, fault, place, half_done()); });
+  for (const Case& each : cases) EXPECT_GT(failed.contains(each.call) ? failed.at(each.call) : 0, 0) << each.call;
+}
+
+TEST(Faults, AStateThatCanNotBeSavedIsTheOldOneOrTheNew) {
+  with_each_fault([](Disk& disk, const Fault& fault, const std::string& place) {
+    disk.fail({});
+    ASSERT_TRUE(succeeds(commit_only(disk, place, half_done())));
+    const auto names = names_in(place);
+    auto spool = spool_at(place);
+    auto locked = take(spool, id);
+    Disk counted;  // from here on
+    counted.fail(fault);
+    const auto done = (*locked)->save(all_done());
+    counted.fail({});
+    EXPECT_EQ(names_in(place), names) << "something is left";
+    locked->reset();
+    const Found found = look_into(place);
+    EXPECT_TRUE(found.whole);
+    EXPECT_TRUE(same(found.state, all_done()) || (!done && same(found.state, half_done())));
+    EXPECT_TRUE(done || done.error().kind == kind_for(fault.error));
+    if (counted.has_failed()) disk.note_failure();
+  });
+}
+
+TEST(Faults, ARemovalThatFailsKeepsTheStateWithTheMessage) {
+  with_each_fault([](Disk& disk, const Fault& fault, const std::string& place) {
+    disk.fail({});
+    ASSERT_TRUE(succeeds(commit_only(disk, place, all_done())));
+    auto spool = spool_at(place);
+    auto locked = take(spool, id);
+    Disk counted;
+    counted.fail(fault);
+    (void)(*locked)->remove();
+    counted.fail({});
+    locked->reset();
+    const Found found = look_into(place);
+    EXPECT_TRUE(!found.there || same(found.state, all_done()));
+    if (counted.has_failed()) disk.note_failure();
+  });
+}
+
+// --- Somebody else, at the worst moment
+
+TEST(Races, WhatGoesBeforeItIsLockedIsNotTaken) {
+  for (const bool replaced : {false, true}) {
+    const Folder folder;
+    Disk disk;
+    ASSERT_TRUE(succeeds(commit_only(disk, folder.path("place"), State::fresh(2))));
+    auto spool = spool_in(folder);
+    const std::string path = spool.path() + "/" + id;
+    disk.watch([&](const std::string& call, int, const std::string&) {
+      if (call != "flock") return;
+      if (replaced) std::filesystem::copy_file(path, path + "x");
+      if (replaced) std::filesystem::rename(path + "x", path);
+      if (!replaced) std::filesystem::remove(path);
+    });
+    const auto locked = take(spool, id);
+    ASSERT_TRUE(succeeds(locked));
+    EXPECT_FALSE(*locked) << "another runner has sent it";
+  }
+}
+
+TEST(Races, ATemporaryNameThatIsTakenIsNotWrittenTo) {
+  const Folder folder;
+  auto spool = spool_in(folder);
+  std::string name;
+  Disk disk;
+  disk.watch([&](const std::string& call, int, const std::string& path) {
+    if (call != "openat" || !path.starts_with("tmp.")) return;
+    name = path;
+    write_file(spool.path() + "/" + path, "somebody else's");
+  });
+  EXPECT_TRUE(fails_as(put(spool), Error::Kind::cannot_create));
+  EXPECT_EQ(read_file(spool.path() + "/" + name), "somebody else's");
+}
+
+TEST(Races, NoRunnerHasAMessageThatMayYetBeTakenBack) {
+  const Folder folder;
+  const std::string place = folder.path("place");
+  Disk disk;
+  int looks = 0;
+  disk.watch([&](const std::string& call, int, const std::string&) {
+    const auto other = Spool::open(place, ::getuid(), false);
+    if (call != "fsync" || !other || !*other || !(*other)->look(id)) return;
+    ++looks;
+    EXPECT_FALSE(look_into(place).whole);
+  });
+  ASSERT_TRUE(succeeds(commit_only(disk, place, State::fresh(2))));
+  EXPECT_GT(looks, 0) << "it had its name before it was durable";
+  disk.watch({});
+  EXPECT_TRUE(look_into(place).whole);
+}
+
+// --- Crashes
+
+void after_each_crash(const std::function<Result<void>(Disk&, const std::string&)>& run,
+                      const std::function<void(Phase, const Found&, const std::string&)>& check) {
+  const Folder folder;
+  Disk disk;
+  ASSERT_TRUE(succeeds(run(disk, folder.path("place"))));
+  const ino_t queue = inode_of(folder.path("place"));
+  const auto crashes = disk.crashes();
+  EXPECT_GT(crashes.size(), 10U);
+  for (const Disk::Crash& crash : crashes) {
+    const Folder after;
+    restore(crash, after, queue);
+    std::string shown;
+    for (const auto& [name, bytes] : crash.files) shown += " " + name.second + ":" + std::to_string(bytes.size());
+    const ::testing::ScopedTrace trace(__FILE__, __LINE__, "phase " + std::to_string(crash.phase) + ":" + shown);
+    const Found found = look_into(after.path("place"));
+    check(static_cast<Phase>(crash.phase), found, after.path("place"));
+    if (found.whole || !found.there) continue;
+    ADD_FAILURE() << "part of a message";
+  }
+}
+
+TEST(Crashes, NothingOrAllOfAMessage) {
+  after_each_crash([](Disk& disk, const std::string& place) { return commit_only(disk, place, State::fresh(2)); },
+                   [](Phase phase, const Found& found, const std::string&) {
+                     EXPECT_TRUE(phase < committed || found.whole);
+                     EXPECT_TRUE(!found.whole || same(found.state, State::fresh(2)));
+                   });
+}
+
+TEST(Crashes, NoMessageWithoutTheStateThatItCameWith) {
+  after_each_crash([](Disk& disk, const std::string& place) { return commit_only(disk, place, half_done()); },
+                   [](Phase phase, const Found& found, const std::string&) {
+                     EXPECT_TRUE(phase < committed || found.whole);
+                     EXPECT_TRUE(!found.whole || same(found.state, half_done()));
+                   });
+}
+
+TEST(Crashes, WhatIsDoneStaysDone) {
+  after_each_crash([](Disk& disk, const std::string& place) { return whole_life(disk, place, false); },
+                   [](Phase phase, const Found& found, const std::string&) {
+                     EXPECT_FALSE(phase == removed && found.there);
+                     EXPECT_TRUE(!found.whole || phase < saved || same(found.state, all_done()));
+                     EXPECT_TRUE(!found.whole || same(found.state, all_done()) || same(found.state, half_done()));
+                   });
+}
+
+TEST(Crashes, WhatIsSetAsideIsSomewhere) {
+  after_each_crash([](Disk& disk, const std::string& place) { return whole_life(disk, place, true); },
+                   [](Phase phase, const Found& found, const std::string& place) {
+                     const std::string aside = place + "/" + std::to_string(::getuid()) + "/aside/" + id;
+                     EXPECT_FALSE(phase == set_aside && found.there);
+                     EXPECT_TRUE(phase < committed || found.whole || std::filesystem::exists(aside));
+                     EXPECT_TRUE(!found.whole || phase < saved || same(found.state, all_done()));
+                   });
+}
+
+TEST(Crashes, TheModelKnowsWhatIsNotSynced) {
+  const Folder folder;
+  Disk disk;
+  ASSERT_TRUE(succeeds(commit_only(disk, folder.path("place"), State::fresh(2))));
+  bool half = false;
+  bool none = false;
+  for (const Disk::Crash& crash : disk.crashes()) {
+    none = none || crash.files.empty();
+    for (const auto& [name, bytes] : crash.files) half = half || (!bytes.empty() && bytes.size() < text.size());
+  }
+  EXPECT_TRUE(half && none);
+}
+
+}  // namespace
+}  // namespace pillarbox::queue
