@@ -185,7 +185,9 @@ Record& Dialogue::record_of(std::uint64_t number) {
 
 void Dialogue::await(Phase phase) {
   awaited_.push_back({phase, first_record_ + std::max<std::size_t>(records_.size(), 1) - 1});
-  if (!records_.empty() && phase != Phase::quit) ++records_.back().awaited;  // QUIT is no transaction's
+  if (records_.empty() || phase == Phase::quit) return;  // QUIT is no transaction's
+  ++records_.back().awaited;
+  records_.back().ended = records_.back().ended || phase == Phase::dot;
 }
 
 std::string Dialogue::command(std::string_view line) {

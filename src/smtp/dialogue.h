@@ -45,6 +45,7 @@ struct Record {
   int last_code = 0;               // of the latest reply
   bool go_ahead = false;           // DATA's 354
   bool heard = false;              // anything at all
+  bool ended = false;              // the final dot or the last chunk was said
   std::optional<Reply> accepted;   // the final dot's 2xx
   std::optional<Failure> failure;  // the first refusal of the whole
 

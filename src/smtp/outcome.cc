@@ -70,8 +70,14 @@ std::string with(const std::string& what, const std::string& detail) {
   return detail.empty() ? what : what + ": " + detail;
 }
 
+// The connection failed, and no reply says what became of the transaction.
+bool unanswered(const Failure& failure) {
+  return failure.cause == Cause::lost || failure.cause == Cause::timeout || failure.cause == Cause::protocol;
+}
+
 std::string text_of(const Failure& failure) {
-  const std::string where = describe(failure.phase);
+  const bool open = failure.phase == Phase::dot && unanswered(failure);
+  const std::string where = describe(failure.phase) + (open ? ", which may have arrived" : "");
   switch (failure.cause) {
     case Cause::refused:
       return where + " was refused: " + std::to_string(failure.reply->code) + " " + failure.reply->text();
@@ -105,6 +111,14 @@ std::string text_of(const Failure& failure) {
       return failure.text;
   }
   return {};
+}
+
+// Of the oldest transaction. The connection may have ended with another; a message that was said to its end may have
+// been taken all the same.
+Failure failure_of(const Dialogue& dialogue) {
+  Failure failure = *dialogue.failure();
+  if (unanswered(failure) && dialogue.record().ended) failure.phase = Phase::dot;
+  return failure;
 }
 
 // The verdict on one recipient whose RCPT was answered.
@@ -156,7 +170,7 @@ const Verdict* Outcome::worst() const {
 
 Outcome outcome_of(const Dialogue& dialogue, std::uint64_t size) {
   Outcome outcome{.recipients = {}, .accepted = dialogue.accepted(), .failure = std::nullopt, .size = size, .time = {}};
-  if (!outcome.accepted && dialogue.failure()) outcome.failure = judge(*dialogue.failure());
+  if (!outcome.accepted && dialogue.failure()) outcome.failure = judge(failure_of(dialogue));
   // A 421 ends the session: what was said before it is no longer to be relied on, and it was about no recipient.
   const bool closing = outcome.failure && outcome.failure->reply && outcome.failure->reply->code == 421;
   const Verdict unsent{.text = "the message was not sent because of another recipient"};

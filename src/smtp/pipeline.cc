@@ -451,6 +451,7 @@ class Pipeline {
       Item& item = flight_.front();
       if (item.recorded && (!item.complete || dialogue_.record().awaited > 0)) return;
       reused_ = reused_ || item.recorded;
+      does_groups_ = does_groups_ || (item.recorded && grouping_);
       tell(item);
     }
   }
@@ -496,16 +497,19 @@ class Pipeline {
   }
 
   // The oldest, which the end of the connection was about. A connection that had served may have been closed for its
-  // age; one that breaks at the first group may be a server's that can't do groups.
+  // age; one that breaks at the first group, or falls silent within its replies, may be a server's that can't do
+  // groups, unless one was answered before.
   bool may_come_back(const Item& item) {
     const auto& failure = dialogue_.failure();
-    const bool broken =
-        failure && (failure->cause == Failure::Cause::lost || failure->cause == Failure::Cause::protocol);
-    if (item.tried || !broken) return false;
-    if (reused_) return failure->cause == Failure::Cause::lost && !dialogue_.record().heard;
+    if (item.tried || !failure) return false;
+    const bool lost = failure->cause == Failure::Cause::lost;
+    const bool heard = dialogue_.record().heard;
+    if (reused_) return lost && !heard;
     if (!grouping_) return false;
-    no_groups_ = true;
-    return true;
+    if (does_groups_) return lost;
+    const bool deaf = failure->cause == Failure::Cause::timeout && heard;
+    no_groups_ = lost || deaf || failure->cause == Failure::Cause::protocol;
+    return no_groups_;
   }
 
   void let_go() {
@@ -542,6 +546,7 @@ class Pipeline {
   Piece piece_;                     // of the newest in flight
   bool many_ = false;               // it has more than one message
   bool no_groups_ = false;          // a server has failed at it
+  bool does_groups_ = false;        // a server has answered one
   bool no_chunks_ = false;
   // Of the connection:
   bool grouping_ = false;

@@ -8,7 +8,8 @@ import peer
 
 EXIM_CONF = """\
 primary_hostname = {hostname}
-daemon_smtp_ports = {ports.smtp} : {ports.implicit} : {ports.untrusted}
+daemon_smtp_ports = {ports.smtp} : {ports.implicit} : {ports.untrusted} : {ports.streams} : {ports.groups} : \
+  {ports.lockstep} : {ports.limits}
 tls_on_connect_ports = {ports.implicit}
 local_interfaces = 127.0.0.1
 disable_ipv6
@@ -28,8 +29,16 @@ acl_smtp_rcpt = recipient
 # From the eleventh message of a connection on, Exim would only queue.
 smtp_accept_queue_per_connection = 0
 
+# After 1000 messages, or ten commands that are no mail, Exim ends a connection.
+smtp_accept_max_per_connection = ${{if eq{{$received_port}}{{{ports.limits}}}{{1000}}{{0}}}}
+smtp_accept_max_nonmail_hosts = ${{if eq{{$received_port}}{{{ports.limits}}}{{*}}{{}}}}
+chunking_advertise_hosts = ${{if inlist{{$received_port}}{{{ports.groups}:{ports.lockstep}}}{{}}{{*}}}}
+pipelining_advertise_hosts = ${{if eq{{$received_port}}{{{ports.lockstep}}}{{}}{{*}}}}
+recipients_max = {most}
+
 begin acl
 recipient:
+  defer   local_parts = ^{busy}
   require verify = recipient
   accept  domains = example.com
 
@@ -38,6 +47,12 @@ mailbox:
   driver = accept
   domains = example.com
   local_parts = {mailboxes}
+  transport = mailbox
+
+crowd:
+  driver = accept
+  domains = example.com
+  local_parts = lsearch;/etc/exim4/crowd
   transport = mailbox
 
 begin transports
@@ -94,11 +109,21 @@ class Exim(peer.Server):
     packages = ("exim4-daemon-light",)
     accounts = {"Debian-exim": 101}
     external = True
+    ledger = True
     mechanisms = ("PLAIN", "LOGIN", "CRAM-MD5", "XOAUTH2", "OAUTHBEARER")
     added_fields = ("Return-path", "Envelope-to", "Delivery-date", "Received")
     command = ("exim4", "-bdf")
     log = "var/log/exim4/mainlog"
     connection_logged = re.compile(r"SMTP connection from .*\(TCP/IP connection count")
+    disconnection_logged = re.compile(
+        r" SMTP connection from (?!.*\(TCP/IP connection count)"
+        r"| unexpected disconnection while reading| SMTP call from \S+ .*dropped| TLS error on connection from"
+    )
+    queue_id = re.compile(r"id=(\S+)")
+    taken_logged = re.compile(r" (\S+) <= .* id=(\S+)")
+    delivered_logged = re.compile(r" (\S+) [=-]> \S+ <(.*?)>")
+    refused_logged = re.compile(r"(?<!temporarily) rejected RCPT <(.*?)>")
+    deferred_logged = re.compile(r" temporarily rejected RCPT <(.*?)>")
     spool = ("var/spool/exim4/input/**/*",)
 
     def configure(self, root: pathlib.Path, ports: peer.Ports) -> None:
@@ -109,8 +134,12 @@ class Exim(peer.Server):
             uid=peer.MAIL_UID,
             user=peer.USER,
             password=peer.PASSWORD,
+            most=peer.MOST_RECIPIENTS,
+            busy=peer.BUSY,
         )
         (root / "etc/exim4/exim4.conf").write_text(text, encoding="ascii")
+        crowd = "".join(f"{name}: {name}\n" for name in peer.CROWD)
+        (root / "etc/exim4/crowd").write_text(crowd, encoding="ascii")
         for folder in ("var/spool/exim4", "var/log/exim4"):
             (root / folder).mkdir(parents=True, exist_ok=True)
             os.chown(root / folder, self.accounts["Debian-exim"], self.accounts["Debian-exim"])

@@ -24,6 +24,9 @@ from collections.abc import Callable, Iterator
 HERE = pathlib.Path(__file__).resolve().parent
 HOSTNAME = "mx.example.com"
 MAILBOXES = ("alice", "bob", "carol", "dave")  # all of example.com
+CROWD = tuple(f"r{number:03}" for number in range(250))  # more mailboxes, of a server with a `ledger`
+UNKNOWN, BUSY = "unknown", "busy"  # whose names begin so don't exist, or are to come again later
+MOST_RECIPIENTS = 100  # of a transaction, says a server with a `ledger`
 MAIL_UID = 1000  # owns the mailboxes
 USER, PASSWORD = "alice", "s3cret"
 START_SECONDS = 30
@@ -53,6 +56,11 @@ class Ports:
     tls12: int  # STARTTLS, TLS 1.2 only
     certified: int  # only for who has a certificate of the authority
     slow: int  # waits SLOW_SECONDS before it answers RCPT
+    # Of a server with a `ledger` only; those without a note have none of the limits that a server puts on a connection:
+    streams: int
+    groups: int  # no CHUNKING
+    lockstep: int  # nor PIPELINING
+    limits: int  # what its makers allow a connection
 
 
 class Server:
@@ -64,6 +72,7 @@ class Server:
     external = False  # whether it has AUTH EXTERNAL
     options = False  # whether it has the doors for options.py
     logins_only = False  # whether it is here for account_cases() alone
+    ledger = False  # whether it has the doors for ledger
     host = "localhost"  # what clients are to call it
     address = "127.0.0.1"  # where it listens
     packages: tuple[str, ...]
@@ -75,6 +84,13 @@ class Server:
     log: str  # below the chroot
     connection_logged: re.Pattern[str]  # matches once for each connection
     spool: tuple[str, ...]  # globs: no match means that no message is on its way
+    # Of a server with a `ledger` only:
+    disconnection_logged: re.Pattern[str]  # matches once for each connection that has ended
+    queue_id: re.Pattern[str]  # in the reply to a message
+    taken_logged: re.Pattern[str]  # a message, of which this may come to nothing: queue ID, Message-ID
+    delivered_logged: re.Pattern[str]  # queue ID, recipient
+    refused_logged: re.Pattern[str]  # recipient, for good
+    deferred_logged: re.Pattern[str]  # recipient, for now
 
     def secret(self, mechanism: str) -> str:
         """What USER logs in with by a mechanism, named in small letters."""
@@ -177,7 +193,7 @@ def write_accounts(root: pathlib.Path, server: Server) -> None:
     (etc / "hosts").write_text(f"127.0.0.1 localhost {HOSTNAME}\n")
     (etc / "resolv.conf").write_text("")
     (etc / "mailname").write_text(f"{HOSTNAME}\n")
-    for name in MAILBOXES:
+    for name in (*MAILBOXES, *(CROWD if server.ledger else ())):
         mailbox = root / "mail" / name
         mailbox.mkdir(parents=True)
         os.chown(mailbox, MAIL_UID, MAIL_UID)
@@ -292,19 +308,33 @@ class Instance:
         except OSError:
             return False
 
+    def logged(self) -> str:
+        return (self.root / self.server.log).read_text(errors="replace")
+
     def connections(self) -> int:
         """How many connections the server has logged so far."""
-        log = (self.root / self.server.log).read_text(errors="replace")
-        return len(self.server.connection_logged.findall(log))
+        return len(self.server.connection_logged.findall(self.logged()))
 
-    def settle(self) -> None:
+    def hang_up(self) -> None:
+        """Waits until the server has noticed the end of every connection, and will take nothing more from it."""
+
+        def over() -> bool:
+            log = self.logged()
+            pairs = (self.server.connection_logged, self.server.disconnection_logged)
+            came, went = (len(pattern.findall(log)) for pattern in pairs)
+            return came == went
+
+        if not wait_until(over, DELIVERY_SECONDS):
+            raise PeerError(f"connections that do not end\n{self.log_tail()}")
+
+    def settle(self, seconds: float = DELIVERY_SECONDS) -> None:
         """Waits until the server has nothing more to deliver.
 
         Every server here has an accepted message in its spool before it says
         250 and removes it after delivery, so an empty spool means that what is
         in the mailboxes is all that will arrive: absence needs no waiting time.
         """
-        if not wait_until(lambda: not self._spooled(), DELIVERY_SECONDS):
+        if not wait_until(lambda: not self._spooled(), seconds):
             raise PeerError(f"still in the spool: {self._spooled()}\n{self.log_tail()}")
 
     def _spooled(self) -> list[str]:

@@ -21,7 +21,7 @@ cleanup_replace_stray_cr_lf = no
 
 virtual_mailbox_domains = example.com
 virtual_mailbox_base = /mail
-virtual_mailbox_maps = inline:{{ {mailboxes} }}
+virtual_mailbox_maps = inline:{{ {mailboxes} }}, texthash:/etc/postfix/crowd
 virtual_uid_maps = static:{uid}
 virtual_gid_maps = static:{uid}
 
@@ -33,6 +33,10 @@ smtpd_tls_received_header = yes
 smtpd_sasl_auth_enable = yes
 smtpd_sasl_local_domain = example.com
 cyrus_sasl_config_path = /etc/postfix/sasl
+
+smtpd_recipient_limit = {most}
+smtpd_recipient_restrictions = check_recipient_access regexp:{{ {{ /^{busy}/ 450 4.2.1 Not now }} }}, permit
+enable_long_queue_ids = yes
 """
 
 # Without smtp(8), so that nothing can leave.
@@ -48,6 +52,12 @@ MASTER_CF = """\
   -o smtpd_tls_security_level=encrypt -o smtpd_tls_req_ccert=yes
 127.0.0.1:{ports.slow}      inet  n - n - - smtpd
   -o {{ smtpd_recipient_restrictions = sleep {seconds}, permit }}
+127.0.0.1:{ports.streams}   inet  n - n - - smtpd {unlimited}
+127.0.0.1:{ports.groups}    inet  n - n - - smtpd {unlimited}
+  -o smtpd_discard_ehlo_keywords=chunking
+127.0.0.1:{ports.lockstep}  inet  n - n - - smtpd {unlimited}
+  -o {{ smtpd_discard_ehlo_keywords = chunking, pipelining }}
+127.0.0.1:{ports.limits}    inet  n - n - - smtpd
 postlog   unix-dgram n - n - 1 postlogd
 cleanup   unix  n - n - 0 cleanup
 qmgr      unix  n - n 300 1 qmgr
@@ -68,6 +78,9 @@ MASTER_CF_IPV6 = """\
 [::1]:{ports.smtp}          inet  n - n - - smtpd
 """
 
+# After 20 faults Postfix ends a connection, after 10 it waits before each answer.
+UNLIMITED = "-o smtpd_soft_error_limit=1000000 -o smtpd_hard_error_limit=1000000"
+
 SMTPD_SASL = """\
 pwcheck_method: auxprop
 auxprop_plugin: sasldb
@@ -78,6 +91,7 @@ mech_list: PLAIN LOGIN CRAM-MD5 NTLM
 class Postfix(peer.Server):
     name = "postfix"
     options = True
+    ledger = True
     packages = (
         *("postfix", "libsasl2-modules", "sasl2-bin"),
         # For the shell script behind "postfix start-fg":
@@ -89,6 +103,12 @@ class Postfix(peer.Server):
     command = ("postfix", "start-fg")
     log = "var/log/postfix.log"
     connection_logged = re.compile(r"smtpd\[\d+\]: connect from")
+    disconnection_logged = re.compile(r"smtpd\[\d+\]: disconnect from")
+    queue_id = re.compile(r"queued as (\w+)")
+    taken_logged = re.compile(r"cleanup\[\d+\]: (\w+): message-id=<(.*)>")
+    delivered_logged = re.compile(r"virtual\[\d+\]: (\w+): to=<(.*?)>.* status=sent")
+    refused_logged = re.compile(r"reject: RCPT from \S+: 5\S+ \S+ <(.*?)>")
+    deferred_logged = re.compile(r"reject: RCPT from \S+: 4\S+ \S+ <(.*?)>")
     spool = tuple(f"var/spool/postfix/{queue}/**/*" for queue in ("maildrop", "incoming", "active", "deferred"))
 
     def configure(self, root: pathlib.Path, ports: peer.Ports) -> None:
@@ -96,9 +116,17 @@ class Postfix(peer.Server):
         mailboxes = ", ".join(f"{{ {name}@example.com = {name}/ }}" for name in peer.MAILBOXES)
         ipv6 = peer.has_ipv6()
         main = MAIN_CF.format(
-            hostname=peer.HOSTNAME, mailboxes=mailboxes, uid=peer.MAIL_UID, protocols="all" if ipv6 else "ipv4"
+            hostname=peer.HOSTNAME,
+            mailboxes=mailboxes,
+            uid=peer.MAIL_UID,
+            protocols="all" if ipv6 else "ipv4",
+            most=peer.MOST_RECIPIENTS,
+            busy=peer.BUSY,
         )
-        master = (MASTER_CF + MASTER_CF_IPV6 * ipv6).format(ports=ports, seconds=peer.SLOW_SECONDS)
+        master = (MASTER_CF + MASTER_CF_IPV6 * ipv6).format(
+            ports=ports, seconds=peer.SLOW_SECONDS, unlimited=UNLIMITED
+        )
+        (etc / "crowd").write_text("".join(f"{name}@example.com {name}/\n" for name in peer.CROWD), encoding="ascii")
         (etc / "main.cf").write_text(main, encoding="ascii")
         (etc / "master.cf").write_text(master, encoding="ascii")
         (etc / "sasl/smtpd.conf").write_text(SMTPD_SASL, encoding="ascii")

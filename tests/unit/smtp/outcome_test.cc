@@ -233,6 +233,23 @@ TEST(AnOutcome, TakesNobodyForServedBeforeTheDotWasAccepted) {
   }
 }
 
+// The dot, or the last chunk, of the first transaction was said; the second's was not.
+TEST(AnOutcome, OfALostConnectionSaysWhetherTheMessageMayHaveArrived) {
+  View view;
+  Dialogue dialogue({}, view);
+  dialogue.forget_transaction();  // the connection's own
+  for (const std::string chunk : {"BDAT 3 LAST", "BDAT 3"}) {
+    dialogue.add_transaction(1, std::nullopt);
+    for (const std::string& command : {std::string("MAIL FROM:<a@b>"), std::string("RCPT TO:<c@d>"), chunk}) {
+      dialogue.command(command);
+    }
+  }
+  dialogue.fail({.cause = Cause::lost, .phase = Phase::mail});
+  EXPECT_TRUE(contains(outcome_of(dialogue, 3).failure->text, "may have arrived"));
+  dialogue.forget_transaction();
+  EXPECT_FALSE(contains(outcome_of(dialogue, 3).failure->text, "may have arrived"));
+}
+
 TEST(AnOutcome, OfAnAbortIsLaterForThoseWhoWouldHaveBeenTaken) {
   const Outcome aborted = outcome({250, 550}, 0, 0);
   EXPECT_EQ(fates(aborted), "DR");
