@@ -28,7 +28,11 @@ std::string rfc5322_date(std::chrono::system_clock::time_point when) {
 }
 
 std::string iso8601_utc(std::chrono::system_clock::time_point when) {
-  const std::time_t time = std::chrono::system_clock::to_time_t(when);
+  return iso8601_utc(std::chrono::floor<std::chrono::seconds>(when));
+}
+
+std::string iso8601_utc(std::chrono::sys_seconds when) {
+  const std::time_t time = when.time_since_epoch().count();
   std::tm utc{};
   ::gmtime_r(&time, &utc);
   std::array<char, 64> out{};

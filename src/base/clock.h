@@ -20,5 +20,6 @@ std::string rfc5322_date(std::chrono::system_clock::time_point when);
 
 // "1970-01-01T00:00:00Z": ISO 8601, UTC.
 std::string iso8601_utc(std::chrono::system_clock::time_point when);
+std::string iso8601_utc(std::chrono::sys_seconds when);  // also beyond the year 2262, where the clock's own count ends
 
 }  // namespace pillarbox::base

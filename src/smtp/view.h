@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "smtp/certificate.h"
 #include "smtp/reply.h"
 
 namespace pillarbox::smtp {
@@ -40,6 +41,7 @@ class View {
   virtual void connecting(std::string_view /*server*/) {}  // its name is looked up
   virtual void resolved() {}                               // and is known; a proxy's, if there is one
   virtual void connected(const Connection& /*connection*/) {}
+  virtual void presented(const Presented& /*presented*/) {}  // in the handshake, and perhaps refused for it
   virtual void secured(const Connection& /*connection*/) {}  // by TLS
   virtual void ready(const Connection& /*connection*/) {}    // greeted, secured, logged in: messages follow
   virtual void command(std::string_view /*line*/) {}
@@ -57,6 +59,7 @@ class Views final : public View {
   void connecting(std::string_view server) override { tell(&View::connecting, server); }
   void resolved() override { tell(&View::resolved); }
   void connected(const Connection& connection) override { tell(&View::connected, connection); }
+  void presented(const Presented& presented) override { tell(&View::presented, presented); }
   void secured(const Connection& connection) override { tell(&View::secured, connection); }
   void ready(const Connection& connection) override { tell(&View::ready, connection); }
   void command(std::string_view line) override { tell(&View::command, line); }
