@@ -324,6 +324,7 @@ void Session::loop() {
     const auto left = std::chrono::duration_cast<milliseconds>(deadline() - base::Instant::clock::now());
     const auto wait = std::clamp<milliseconds::rep>(left.count() + 1, 0, 1000);
     curl_multi_poll(multi_.get(), &ear, in_body && ear.fd >= 0 ? 1 : 0, static_cast<int>(wait), nullptr);
+    notice_tls();
     if (!watch()) break;
   }
   int left = 0;
@@ -340,7 +341,6 @@ void Session::loop() {
 // Looks at what libcurl does not: false ends the transfer.
 bool Session::watch() {
   notice_connection();
-  notice_tls();
   const int fd = socket();
   if (announced_ && dialogue_.phase() == Phase::body && waiting(fd) != Waiting::nothing) {
     return hear_unasked(fd);
@@ -469,7 +469,8 @@ void Session::notice_connection() {
   dialogue_.connected(other->address, other->port, other->loopback && !endpoint_.proxy);
 }
 
-// Version and cipher, at the first word after the handshake.
+// Version and cipher, once libcurl is content with the handshake: between its calls, or at the first word behind it.
+// Its progress callback comes too early, before it has looked at the name in the certificate.
 void Session::notice_tls() {
   void* ssl = secure_ || !announced_ ? nullptr : openssl();
   const auto info = ssl ? tls_info(ssl, endpoint_.tls.verify) : std::nullopt;

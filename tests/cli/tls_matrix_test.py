@@ -126,9 +126,10 @@ class Matrix(Case):
                     server = self.serve(offers=[b"STARTTLS"], certificate=self.paths[name], implicit=implicit)
                     pin = ("--pin", self.pins["wrong-name"]) if name == "good" else ()
                     with self.subTest(certificate=name, implicit=implicit, driver=driver):
-                        run, _ = self.send(server, *(() if implicit else ("-M",)), "-V", "--driver", driver, *pin)
+                        run, _ = self.send(server, *(() if implicit else ("-M",)), "-V", "-t", "--driver", driver, *pin)
                         self.assertEqual(run.returncode, REFUSED)
                         self.assertRegex(run.stderr, words)
+                        self.assertNotIn(b"certificate verified", run.stdout)     # not even for a moment
 
     def fingerprint(self, name):
         line = certificates.openssl("x509", "-in", f"{self.paths[name]}.pem", "-noout", "-fingerprint", "-sha256")
