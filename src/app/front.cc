@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "app/check.h"
 #include "app/help.h"
 #include "app/import.h"
 #include "app/report.h"
@@ -43,6 +44,7 @@ int front_door(const std::vector<std::string>& args, char** argv, const base::Sy
   const std::vector<std::string> rest(args.begin() + (args.empty() ? 0 : 1), args.end());
   if (command == "sendmail") return sendmail(rest, argv + 1, system, clock);
   if (command == "smtp") return smtp_tool(rest, argv + 1, system, clock);
+  if (command == "check") return check_command(rest, system, clock);
   if (command == "import") return import_command(rest);
   if (command == "help" || command == "--help" || command == "-h") {
     return print_front_help();

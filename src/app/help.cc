@@ -26,13 +26,14 @@ int print_front_help() {
 Usage:
   pillarbox sendmail [options] [recipient ...]     as /usr/sbin/sendmail is called
   pillarbox smtp [options] server sender recipient ...
+  pillarbox check [ACCOUNT]                        is all well, from the configuration to the login?
   pillarbox import FILE                            another program's configuration as ours, on stdout
   pillarbox help | --help | --version
 
-Still to come in this version: queue, check, setup.
+Still to come in this version: queue, setup.
 
 One binary: a link named "sendmail" or "smtp" is that command.
-"pillarbox smtp -h" and "pillarbox sendmail --help" show their options.
+"pillarbox COMMAND --help" shows a command's options.
 )");
 }
 
@@ -49,6 +50,16 @@ Passwords are carried over: (umask 077; pillarbox import FILE > pillarbox.conf)
 Exit status: 0 done, 64 usage, 65 no file of these or no server in it, 66 the file can't be read,
 74 the output can't be written.
 )");
+}
+
+int print_check_help(std::span<const Option> table) {
+  return print(R"(Usage: pillarbox check [options] [ACCOUNT]
+
+Goes the way of an account's mail as far as the login and sends none: the configuration, the
+secret, then for each of its hosts the address, the connection, TLS with the server's
+certificate, and the login. Tells which step fails, and what mends it.
+
+)" + describe(table));
 }
 
 int print_smtp_help(std::span<const Option> table) {

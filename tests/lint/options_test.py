@@ -20,9 +20,11 @@ def table(source):
     return [(key, "" if letter == "\\0" else letter, bool(words)) for key, letter, words in rows]
 
 
-def manual(page):
-    """Each option that has an entry or is listed in a manual page."""
+def manual(page, section=None):
+    """Each option that has an entry or is listed in a manual page, or in one section of it."""
     text = (ROOT / "man" / page).read_text()
+    if section:
+        text = text.partition(f"\n.Sh {section}\n")[2].partition("\n.Sh ")[0]
     found = set(re.findall(r"\bFl -([a-z][a-z0-9-]+)", text))
     for line in re.findall(r"^\.(?:It )?(Fl .*)$", text, re.M):
         found |= set(re.findall(r"\bFl ([A-Za-z0-9])\b", line))
@@ -39,8 +41,8 @@ def help_of(name, *args):
 
 
 class Options(unittest.TestCase):
-    def check(self, rows, page, text):
-        described = manual(page)
+    def check(self, rows, page, text, section=None):
+        described = manual(page, section)
         for key, letter, shown in rows:
             spellings = ([f"--{key}"] if not key.startswith("-") else []) + ([f"-{letter}"] if letter else [])
             for spelling in spellings:
@@ -58,6 +60,11 @@ class Options(unittest.TestCase):
         rows = table("sendmail.cc")
         self.assertGreater(len(rows), 35, "the table was read")
         self.check(rows, "sendmail.8", help_of("sendmail", "--help").partition("\n\n")[2])
+
+    def test_check(self):
+        rows = table("check.cc")
+        self.assertGreater(len(rows), 2, "the table was read")
+        self.check(rows, "pillarbox.1", help_of("pillarbox", "check", "--help").partition("\n\n")[2], "CHECK")
 
 
 def keys_of_the_reader():
