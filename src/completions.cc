@@ -7,6 +7,7 @@
 #include "app/check.h"
 #include "app/completion.h"
 #include "app/sendmail.h"
+#include "app/setup.h"
 #include "app/task.h"
 
 int main(int argc, char** argv) {
@@ -24,10 +25,11 @@ int main(int argc, char** argv) {
   for (const auto& [name, table] : commands) {
     if (!write(name, table)) return 1;
   }
-  const std::array<Subcommand, 5> subcommands = {
+  const std::array<Subcommand, 6> subcommands = {
       {{"sendmail", "submit a message as every sendmail does", sendmail_options()},
        {"smtp", "submit messages to a server", smtp_options()},
        {"check", "is all well, from the configuration to the login?", check_options()},
+       {"setup", "a first configuration, tried and then written", setup_options()},
        {"import", "another program's configuration as ours", {}},
        {"help", "list the commands", {}}}};
   return write("pillarbox", std::span(subcommands)) ? 0 : 1;

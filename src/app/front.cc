@@ -16,6 +16,7 @@
 #include "app/import.h"
 #include "app/report.h"
 #include "app/sendmail.h"
+#include "app/setup.h"
 #include "app/smtp_tool.h"
 
 namespace pillarbox::app {
@@ -45,6 +46,7 @@ int front_door(const std::vector<std::string>& args, char** argv, const base::Sy
   if (command == "sendmail") return sendmail(rest, argv + 1, system, clock);
   if (command == "smtp") return smtp_tool(rest, argv + 1, system, clock);
   if (command == "check") return check_command(rest, system, clock);
+  if (command == "setup") return setup_command(rest, system, clock);
   if (command == "import") return import_command(rest);
   if (command == "help" || command == "--help" || command == "-h") {
     return print_front_help();

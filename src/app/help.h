@@ -11,6 +11,7 @@ int print_version();
 int print_front_help();
 int print_import_help();
 int print_check_help(std::span<const Option> table);
+int print_setup_help(std::span<const Option> table);
 int print_smtp_help(std::span<const Option> table);
 int print_sendmail_help(std::span<const Option> table);
 

@@ -10,12 +10,12 @@
 namespace pillarbox::smtp {
 
 struct Certificate {
-  std::string subject;             // "CN=mail.example.com,O=Example" (RFC 2253)
-  std::string issuer;              // likewise
-  std::vector<std::string> names;  // that it is for: DNS names and addresses
-  std::chrono::sys_seconds not_before, not_after;
-  std::string fingerprint;  // SHA-256, "AB:CD:…"
-  std::string pin;          // of its public key, as tls_pin has it: "sha256//BASE64"
+  std::string subject = {};             // "CN=mail.example.com,O=Example" (RFC 2253)
+  std::string issuer = {};              // likewise
+  std::vector<std::string> names = {};  // that it is for: DNS names and addresses
+  std::chrono::sys_seconds not_before = {}, not_after = {};
+  std::string fingerprint = {};  // SHA-256, "AB:CD:…"
+  std::string pin = {};          // of its public key, as tls_pin has it: "sha256//BASE64"
 };
 
 // What a server has shown, and what the look at its chain has found. Whether the name is right was not looked at.

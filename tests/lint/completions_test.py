@@ -64,7 +64,7 @@ class Completions(unittest.TestCase):
         self.assertEqual(complete("smtp", "-P", "..."), [])
 
     def test_bash_completes_commands_and_their_options(self):
-        self.assertEqual(complete("pillarbox", "s"), ["sendmail", "smtp"])
+        self.assertEqual(complete("pillarbox", "s"), ["sendmail", "smtp", "setup"])
         self.assertEqual(complete("pillarbox", "check", "--"), ["--config", "--json", "--help"])
         self.assertEqual(complete("pillarbox", "smtp", "--driver", "p"), ["pipeline"])
 

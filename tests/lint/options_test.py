@@ -66,6 +66,11 @@ class Options(unittest.TestCase):
         self.assertGreater(len(rows), 2, "the table was read")
         self.check(rows, "pillarbox.1", help_of("pillarbox", "check", "--help").partition("\n\n")[2], "CHECK")
 
+    def test_setup(self):
+        rows = table("setup.cc")
+        self.assertGreater(len(rows), 12, "the table was read")
+        self.check(rows, "pillarbox.1", help_of("pillarbox", "setup", "--help").partition("\n\n")[2], "SETUP")
+
 
 def keys_of_the_reader():
     """Each key that the program knows, with the group that it is in."""

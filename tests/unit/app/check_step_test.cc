@@ -36,10 +36,16 @@ TEST(AFailure, BeforeTheGreetingIsOfTlsWhereThatComesFirst) {
   EXPECT_EQ(step(Cause::timeout, Phase::greeting, TlsMode::implicit, true), Step::smtp);
 }
 
+smtp::Endpoint at(int port) {
+  smtp::Endpoint endpoint;
+  endpoint.port = port;
+  return endpoint;
+}
+
 TEST(ARemedy, KnowsThePortOfTls) {
   const smtp::Failure silence{.cause = Cause::timeout, .phase = Phase::greeting};
-  EXPECT_TRUE(test::contains(remedy(silence, {.host = "mx", .port = 465}, std::nullopt), "tls = \"implicit\""));
-  EXPECT_FALSE(test::contains(remedy(silence, {.host = "mx", .port = 587}, std::nullopt), "implicit"));
+  EXPECT_TRUE(test::contains(remedy(silence, at(465), std::nullopt), "tls = \"implicit\""));
+  EXPECT_FALSE(test::contains(remedy(silence, at(587), std::nullopt), "implicit"));
 }
 
 TEST(ARemedy, HasThePinOfACertificateThatNobodyVouchesFor) {
