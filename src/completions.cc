@@ -4,8 +4,10 @@
 #include <fstream>
 #include <iostream>
 
+#include "app/check.h"
 #include "app/completion.h"
 #include "app/sendmail.h"
+#include "app/setup.h"
 #include "app/task.h"
 
 int main(int argc, char** argv) {
@@ -15,10 +17,20 @@ int main(int argc, char** argv) {
   for (const char* shell : {"bash", "zsh", "fish"}) std::filesystem::create_directories(folder / shell);
   const std::array<std::pair<std::string, std::span<const Option>>, 2> commands = {
       {{"smtp", smtp_options()}, {"sendmail", sendmail_options()}}};
+  const auto write = [&](const std::string& name, const auto& what) {
+    std::ofstream(folder / "bash" / name) << bash_completion(name, what);
+    std::ofstream(folder / "zsh" / ("_" + name)) << zsh_completion(name, what);
+    return !!(std::ofstream(folder / "fish" / (name + ".fish")) << fish_completion(name, what)).flush();
+  };
   for (const auto& [name, table] : commands) {
-    std::ofstream(folder / "bash" / name) << bash_completion(name, table);
-    std::ofstream(folder / "zsh" / ("_" + name)) << zsh_completion(name, table);
-    if (!(std::ofstream(folder / "fish" / (name + ".fish")) << fish_completion(name, table)).flush()) return 1;
+    if (!write(name, table)) return 1;
   }
-  return 0;
+  const std::array<Subcommand, 6> subcommands = {
+      {{"sendmail", "submit a message as every sendmail does", sendmail_options()},
+       {"smtp", "submit messages to a server", smtp_options()},
+       {"check", "is all well, from the configuration to the login?", check_options()},
+       {"setup", "a first configuration, tried and then written", setup_options()},
+       {"import", "another program's configuration as ours", {}},
+       {"help", "list the commands", {}}}};
+  return write("pillarbox", std::span(subcommands)) ? 0 : 1;
 }

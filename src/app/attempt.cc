@@ -38,7 +38,7 @@ void log_attempt(const config::Log& log, const Attempt& attempt, bool urgent, st
   if (!attempt.id.empty()) line.text("id", attempt.id);
   if (!attempt.message_id.empty()) line.text("message_id", attempt.message_id);
   if (attempt.envelope) line.seconds("time", outcome.time.count());
-  if (const auto warning = write_log(log, line, urgent, clock)) complain(program, *warning);
+  if (const auto warning = write_log(log, line, urgent, clock, {.tag = log.tag})) complain(program, *warning);
 }
 
 }  // namespace pillarbox::app

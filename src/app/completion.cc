@@ -48,9 +48,11 @@ std::string quoted(std::string_view text, std::string_view escaped = {}) {
   return out + "'";
 }
 
-}  // namespace
+std::string function_name(std::string_view command) {
+  return "_pillarbox_" + std::string(command);
+}
 
-std::string bash_completion(std::string_view command, std::span<const Option> table) {
+std::string bash_function(std::string_view command, std::span<const Option> table) {
   std::vector<std::string> all;
   std::map<std::string, std::vector<std::string>> by_reply;  // what completes a value, and after which options
   for (const Option& option : table) {
@@ -65,8 +67,7 @@ std::string bash_completion(std::string_view command, std::span<const Option> ta
       by_reply[reply].push_back(spelling);
     }
   }
-  const std::string function = "_pillarbox_" + std::string(command);
-  std::string out = "# bash completion of " + std::string(command) + "\n" + function + "() {\n";
+  std::string out = function_name(command) + "() {\n";
   out += "  local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}\n  COMPREPLY=()\n";
   out += "  case $before in\n";
   for (const auto& [reply, options] : by_reply) {
@@ -76,11 +77,17 @@ std::string bash_completion(std::string_view command, std::span<const Option> ta
   }
   out += "  esac\n  if [[ $word == -* ]]; then\n    mapfile -t COMPREPLY < <(compgen -W " + quoted(join(all, " ")) +
          " -- \"$word\")\n  else\n    mapfile -t COMPREPLY < <(compgen -f -- \"$word\")\n  fi\n}\n";
-  return out + "complete -o filenames -F " + function + " " + std::string(command) + "\n";
+  return out;
 }
 
-std::string zsh_completion(std::string_view command, std::span<const Option> table) {
-  std::string out = "#compdef " + std::string(command) + "\n_arguments -s \\\n";
+std::string bash_file(std::string_view command, const std::string& functions) {
+  const std::string name(command);
+  return "# bash completion of " + name + "\n" + functions + "complete -o filenames -F " + function_name(command) +
+         " " + name + "\n";
+}
+
+std::string zsh_arguments(std::span<const Option> table) {
+  std::string out = "_arguments -s \\\n";
   for (const Option& option : table) {
     if (option.help.empty()) continue;
     std::string value;
@@ -100,11 +107,12 @@ std::string zsh_completion(std::string_view command, std::span<const Option> tab
   return out + "  '*:file:_files'\n";
 }
 
-std::string fish_completion(std::string_view command, std::span<const Option> table) {
-  std::string out = "# fish completion of " + std::string(command) + "\n";
+// Lines that count where the condition, if there is one, holds.
+std::string fish_lines(std::string_view command, const std::string& condition, std::span<const Option> table) {
+  std::string out;
   for (const Option& option : table) {
     if (option.help.empty()) continue;
-    out += "complete -c " + std::string(command);
+    out += "complete -c " + std::string(command) + condition;
     if (option.letter) out += std::string(" -s ") + option.letter;
     if (has_long(option)) out += " -l " + std::string(option.key);
     if (takes_value(option)) {
@@ -112,6 +120,63 @@ std::string fish_completion(std::string_view command, std::span<const Option> ta
       out += option.value == "FILE" ? " -r -F" : words.empty() ? " -x" : " -x -a " + quoted(words);
     }
     out += " -d " + quoted(option.help) + "\n";
+  }
+  return out;
+}
+
+std::string words_of(std::span<const Subcommand> commands) {
+  std::string out;
+  for (const Subcommand& each : commands) out += (out.empty() ? "" : " ") + std::string(each.name);
+  return out;
+}
+
+}  // namespace
+
+std::string bash_completion(std::string_view command, std::span<const Option> table) {
+  return bash_file(command, bash_function(command, table));
+}
+
+std::string zsh_completion(std::string_view command, std::span<const Option> table) {
+  return "#compdef " + std::string(command) + "\n" + zsh_arguments(table);
+}
+
+std::string fish_completion(std::string_view command, std::span<const Option> table) {
+  return "# fish completion of " + std::string(command) + "\n" + fish_lines(command, "", table);
+}
+
+std::string bash_completion(std::string_view command, std::span<const Subcommand> commands) {
+  std::string functions;
+  std::string cases;
+  for (const Subcommand& each : commands) {
+    functions += bash_function(each.name, each.table);
+    cases += "    " + std::string(each.name) + ") " + function_name(each.name) + " ;;\n";
+  }
+  functions += function_name(command) +
+               "() {\n  if [[ $COMP_CWORD == 1 ]]; then\n    mapfile -t COMPREPLY < <(compgen -W " +
+               quoted(words_of(commands)) +
+               " -- \"${COMP_WORDS[1]}\")\n    return\n  fi\n  case ${COMP_WORDS[1]} in\n" + cases + "  esac\n}\n";
+  return bash_file(command, functions);
+}
+
+std::string zsh_completion(std::string_view command, std::span<const Subcommand> commands) {
+  std::string out = "#compdef " + std::string(command) + "\nlocal state line\n_arguments '1:command:((";
+  for (const Subcommand& each : commands) {
+    out += std::string(each.name) + "\\:" + quoted(each.help, ":\"").replace(0, 1, "\"");
+    out.back() = '"';
+    out += each.name == commands.back().name ? "" : " ";
+  }
+  out += "))' '*::argument:->rest'\n[[ $state == rest ]] || return\ncase $words[1] in\n";
+  for (const Subcommand& each : commands) out += std::string(each.name) + ") " + zsh_arguments(each.table) + ";;\n";
+  return out + "esac\n";
+}
+
+std::string fish_completion(std::string_view command, std::span<const Subcommand> commands) {
+  const std::string name(command);
+  std::string out = "# fish completion of " + name + "\n";
+  for (const Subcommand& each : commands) {
+    out += "complete -c " + name + " -n __fish_use_subcommand -a " + std::string(each.name) + " -d " +
+           quoted(each.help) + "\n";
+    out += fish_lines(command, " -n '__fish_seen_subcommand_from " + std::string(each.name) + "'", each.table);
   }
   return out;
 }

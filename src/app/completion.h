@@ -16,4 +16,15 @@ std::string bash_completion(std::string_view command, std::span<const Option> ta
 std::string zsh_completion(std::string_view command, std::span<const Option> table);
 std::string fish_completion(std::string_view command, std::span<const Option> table);
 
+// A command that has commands: the first word is one of them, and the options are that one's.
+struct Subcommand {
+  std::string_view name;
+  std::string_view help;
+  std::span<const Option> table;
+};
+
+std::string bash_completion(std::string_view command, std::span<const Subcommand> commands);
+std::string zsh_completion(std::string_view command, std::span<const Subcommand> commands);
+std::string fish_completion(std::string_view command, std::span<const Subcommand> commands);
+
 }  // namespace pillarbox::app

@@ -11,11 +11,13 @@
 #include <string_view>
 #include <vector>
 
+#include "app/check.h"
 #include "app/help.h"
 #include "app/import.h"
 #include "app/queue_command.h"
 #include "app/report.h"
 #include "app/sendmail.h"
+#include "app/setup.h"
 #include "app/smtp_tool.h"
 
 namespace pillarbox::app {
@@ -45,6 +47,8 @@ int front_door(const std::vector<std::string>& args, char** argv, const base::Sy
   if (command == "sendmail") return sendmail(rest, argv + 1, system, clock);
   if (command == "smtp") return smtp_tool(rest, argv + 1, system, clock);
   if (command == "queue") return queue_command(rest, system, clock);
+  if (command == "check") return check_command(rest, system, clock);
+  if (command == "setup") return setup_command(rest, system, clock);
   if (command == "import") return import_command(rest);
   if (command == "help" || command == "--help" || command == "-h") {
     return print_front_help();

@@ -27,13 +27,13 @@ Usage:
   pillarbox sendmail [options] [recipient ...]     as /usr/sbin/sendmail is called
   pillarbox smtp [options] server sender recipient ...
   pillarbox queue list|run|show|retry|remove       what waits to be sent
+  pillarbox check [ACCOUNT]                        is all well, from the configuration to the login?
+  pillarbox setup [options] ADDRESS                a first configuration, tried and then written
   pillarbox import FILE                            another program's configuration as ours, on stdout
   pillarbox help | --help | --version
 
-Still to come in this version: check, setup.
-
-One binary: a link named "sendmail", "mailq" or "smtp" is that command.
-"pillarbox smtp -h" and "pillarbox sendmail --help" show their options.
+One binary: a link named "sendmail", "mailq", "newaliases" or "smtp" is that command.
+"pillarbox COMMAND --help" shows a command's options.
 )");
 }
 
@@ -67,6 +67,26 @@ int print_queue_help(std::span<const Option> table) {
   pillarbox queue show ID ...        a message, and what became of it so far
   pillarbox queue retry ID ...       makes it due at once
   pillarbox queue remove ID ...      throws it away
+
+)" + describe(table));
+}
+
+int print_check_help(std::span<const Option> table) {
+  return print(R"(Usage: pillarbox check [options] [ACCOUNT]
+
+Goes the way of an account's mail as far as the login and sends none: the configuration, the
+secret, then for each of its hosts the address, the connection, TLS with the server's
+certificate, and the login. Tells which step fails, and what mends it.
+
+)" + describe(table));
+}
+
+int print_setup_help(std::span<const Option> table) {
+  return print(R"(Usage: pillarbox setup [options] ADDRESS
+
+Writes a first configuration for an address. The server is what DNS names for its domain; what
+is not known is asked for, and every answer can be given as an option. The login is tried before
+the file is written, as "pillarbox check" does it, and an existing file stays as it is.
 
 )" + describe(table));
 }

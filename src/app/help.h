@@ -12,6 +12,8 @@ int print_front_help();
 int print_import_help();
 int print_mailq_help(std::span<const Option> table);
 int print_queue_help(std::span<const Option> table);
+int print_check_help(std::span<const Option> table);
+int print_setup_help(std::span<const Option> table);
 int print_smtp_help(std::span<const Option> table);
 int print_sendmail_help(std::span<const Option> table);
 

@@ -36,23 +36,33 @@ int facility(std::string_view name) {
   return LOG_MAIL;
 }
 
+// In one write, so that lines of several processes don't mix.
+Result<void> append(const std::string& path, const std::string& line) {
+  const base::UniqueFd fd(
+      ::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600));
+  const ssize_t count = fd ? ::write(fd.get(), line.data(), line.size()) : -1;
+  if (count == static_cast<ssize_t>(line.size())) return {};
+  const int code = count < 0 ? errno : ENOSPC;  // a part of it was written, and that is why
+  return Error{Error::Kind::io, path + ": " + std::generic_category().message(code)};
+}
+
 }  // namespace
 
-std::optional<std::string> write_log(const config::Log& log, const Event& event, bool failed,
-                                     const base::Clock& clock) {
+std::optional<std::string> write_log(const config::Log& log, const Event& event, bool failed, const base::Clock& clock,
+                                     const base::Syslog& syslog) {
   const std::string line = log.json ? event.json() : event.key_value();
+  std::string troubles;
+  const auto note = [&](const Result<void>& written) {
+    if (!written) troubles += (troubles.empty() ? "" : "; ") + written.error().text;
+  };
   if (log.syslog) {
-    ::openlog(log.tag.c_str(), LOG_PID, facility(log.facility));
-    ::syslog(failed ? LOG_ERR : LOG_INFO, "%s", line.c_str());
-    ::closelog();
+    note(base::send_to_syslog(syslog, facility(log.facility) | (failed ? LOG_ERR : LOG_INFO), line, clock.now()));
   }
-  if (log.file.empty()) return std::nullopt;
-  const base::UniqueFd fd(
-      ::open(log.file.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600));
-  // JSON lines carry the time inside.
-  const std::string out = (log.json ? "" : base::iso8601_utc(clock.now()) + " ") + line + "\n";
-  if (fd && ::write(fd.get(), out.data(), out.size()) == static_cast<ssize_t>(out.size())) return std::nullopt;
-  return log.file + ": the log can't be written: " + std::generic_category().message(errno);
+  if (!log.file.empty()) {
+    note(append(log.file, (log.json ? "" : base::iso8601_utc(clock.now()) + " ") + line + "\n"));
+  }
+  if (troubles.empty()) return std::nullopt;
+  return "the log can't be written: " + troubles;
 }
 
 }  // namespace pillarbox::app

@@ -6,11 +6,14 @@
 
 #include "app/event.h"
 #include "base/clock.h"
+#include "base/syslog.h"
 #include "config/settings.h"
 
 namespace pillarbox::app {
 
-// Writes the line wherever the settings say. What is returned is a warning for the user; mail does not fail for it.
-std::optional<std::string> write_log(const config::Log& log, const Event& event, bool failed, const base::Clock& clock);
+// Writes the line wherever the settings say: the file's has the time in front, which a JSON line must have inside. What
+// is returned is a warning for the user; mail does not fail for it.
+std::optional<std::string> write_log(const config::Log& log, const Event& event, bool failed, const base::Clock& clock,
+                                     const base::Syslog& syslog = {});
 
 }  // namespace pillarbox::app

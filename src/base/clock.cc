@@ -27,8 +27,22 @@ std::string rfc5322_date(std::chrono::system_clock::time_point when) {
   return out.data();
 }
 
-std::string iso8601_utc(std::chrono::system_clock::time_point when) {
+std::string rfc3164_date(std::chrono::system_clock::time_point when) {
   const std::time_t time = std::chrono::system_clock::to_time_t(when);
+  std::tm local{};
+  ::localtime_r(&time, &local);
+  std::array<char, 64> out{};
+  std::snprintf(out.data(), out.size(), "%s %2d %02d:%02d:%02d", months.at(static_cast<std::size_t>(local.tm_mon)),
+                local.tm_mday, local.tm_hour, local.tm_min, local.tm_sec);
+  return out.data();
+}
+
+std::string iso8601_utc(std::chrono::system_clock::time_point when) {
+  return iso8601_utc(std::chrono::floor<std::chrono::seconds>(when));
+}
+
+std::string iso8601_utc(std::chrono::sys_seconds when) {
+  const std::time_t time = when.time_since_epoch().count();
   std::tm utc{};
   ::gmtime_r(&time, &utc);
   std::array<char, 64> out{};

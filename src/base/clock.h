@@ -18,7 +18,11 @@ class Clock {
 // "Thu, 1 Jan 1970 00:00:00 +0000": RFC 5322 section 3.3, in the local zone.
 std::string rfc5322_date(std::chrono::system_clock::time_point when);
 
+// "Jan  1 00:00:00": RFC 3164 section 4.1.2, in the local zone.
+std::string rfc3164_date(std::chrono::system_clock::time_point when);
+
 // "1970-01-01T00:00:00Z": ISO 8601, UTC.
 std::string iso8601_utc(std::chrono::system_clock::time_point when);
+std::string iso8601_utc(std::chrono::sys_seconds when);  // also beyond the year 2262, where the clock's own count ends
 
 }  // namespace pillarbox::base

@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "config/import_format.h"
+#include "config/text.h"
 
 namespace pillarbox::config {
 namespace {
@@ -88,35 +89,13 @@ const Format* format_of(std::string_view text, std::string_view path) {
   return most * 2 >= content_lines(text).size() ? best : nullptr;
 }
 
-// In quotes as libconfig reads them; a dollar sign alone would begin a variable's name.
-std::string string_text(std::string_view text) {
-  constexpr std::string_view digits = "0123456789ABCDEF";
-  std::string out = "\"";
-  for (const char c : text) {
-    if (c == '$') {
-      out += "$$";
-    } else if (c == '"' || c == '\\') {
-      out += '\\';
-      out += c;
-    } else if (base::is_control(c)) {
-      const auto byte = static_cast<unsigned char>(c);
-      out += "\\x";
-      out += digits[byte >> 4];
-      out += digits[byte & 15];
-    } else {
-      out += c;
-    }
-  }
-  return out + '"';
-}
-
 struct ValueText {
   std::string operator()(bool value) const { return value ? "true" : "false"; }
   std::string operator()(int value) const { return std::to_string(value); }
-  std::string operator()(const std::string& value) const { return string_text(value); }
+  std::string operator()(const std::string& value) const { return string_literal(value); }
   std::string operator()(const std::vector<std::string>& values) const {
     std::string out;
-    for (const std::string& value : values) out += (out.empty() ? " " : ", ") + string_text(value);
+    for (const std::string& value : values) out += (out.empty() ? " " : ", ") + string_literal(value);
     return "[" + out + " ]";
   }
 };
@@ -164,7 +143,7 @@ void write_notes(const std::vector<Note>& notes, const std::string& path, const 
 void write_account(const ImportedAccount& account, const std::string& path, std::string& out) {
   out += "  {\n";
   write_notes(account.notes, path, "    ", out);
-  out += "    name = " + string_text(account.name) + ";\n";
+  out += "    name = " + string_literal(account.name) + ";\n";
   write_settings(account, account_keys, "    ", out);
   out += "  }";
 }

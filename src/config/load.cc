@@ -44,14 +44,6 @@ Result<std::optional<File>> parse(const std::string& path, Owner owner) {
   return std::optional(File{owner, **std::move(text), std::move(config)});
 }
 
-std::optional<std::string> user_file(const base::System& system) {
-  if (const auto xdg = system.environment("XDG_CONFIG_HOME"); xdg && xdg->starts_with('/')) {
-    return *xdg + "/pillarbox/pillarbox.conf";
-  }
-  if (const auto home = system.home()) return *home + "/.config/pillarbox/pillarbox.conf";
-  return std::nullopt;
-}
-
 // The one that is to be read alone.
 std::optional<std::string> only_file(const Places& places, const base::System& system) {
   if (places.named) return places.named;
@@ -60,6 +52,14 @@ std::optional<std::string> only_file(const Places& places, const base::System& s
 }
 
 }  // namespace
+
+std::optional<std::string> user_file(const base::System& system) {
+  if (const auto xdg = system.environment("XDG_CONFIG_HOME"); xdg && xdg->starts_with('/')) {
+    return *xdg + "/pillarbox/pillarbox.conf";
+  }
+  if (const auto home = system.home()) return *home + "/.config/pillarbox/pillarbox.conf";
+  return std::nullopt;
+}
 
 Result<Loaded> load(const Places& places, const base::System& system) {
   Loaded loaded;

@@ -21,6 +21,9 @@ struct Places {
   std::string system = "/etc/pillarbox.conf";
 };
 
+// The user's own file, whether it is there or not; nothing without a home.
+std::optional<std::string> user_file(const base::System& system);
+
 struct Loaded {
   Settings settings;
   std::vector<std::string> files;  // that were read; none: there is no configuration

@@ -177,6 +177,27 @@ std::string folder_of(const std::string& path) {
   return slash == std::string::npos ? "./" : path.substr(0, slash + 1);
 }
 
+std::string string_literal(std::string_view text) {
+  constexpr std::string_view digits = "0123456789ABCDEF";
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '$') {
+      out += "$$";
+    } else if (c == '"' || c == '\\') {
+      out += '\\';
+      out += c;
+    } else if (base::is_control(c)) {
+      const auto byte = static_cast<unsigned char>(c);
+      out += "\\x";
+      out += digits[byte >> 4];
+      out += digits[byte & 15];
+    } else {
+      out += c;
+    }
+  }
+  return out + '"';
+}
+
 Result<std::optional<Text>> Text::read(const std::string& path) {
   Text text;
   const auto there = text.add(path, 0, std::nullopt);

@@ -21,6 +21,9 @@ namespace pillarbox::config {
 // The path up to its last slash and with it, "./" if there is none.
 std::string folder_of(const std::string& path);
 
+// A string as a configuration has it: in quotes, with a dollar sign doubled, which alone would begin a variable's name.
+std::string string_literal(std::string_view text);
+
 class Text {
  public:
   struct File {

@@ -72,6 +72,7 @@ class Dialogue {
   void connecting(std::string server);
   void resolved();  // the server's address, or the proxy's, is known
   void connected(std::string address, int port, bool loopback);
+  void presented(const Presented& presented) { view_.presented(presented); }
   void secured(TlsInfo tls);
   // A transaction of so many recipients follows those at hand; its commands are said behind theirs, and its replies
   // heard behind theirs. begin forgets all before it.

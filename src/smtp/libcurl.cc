@@ -26,21 +26,35 @@ pillarbox::Result<void> pillarbox::smtp::load_libcurl() {
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/ssl.h>
+#include <openssl/x509v3.h>
 
 #include <cstdarg>
 
 // The functions that this program calls. Each is defined below under its own name, for the linker, and passes its call
 // on to the library's; the library's headers see to it that both are of the same type.
-#define PILLARBOX_FUNCTIONS(each)                                                                                   \
-  each(curl_easy_cleanup) each(curl_easy_escape) each(curl_easy_getinfo) each(curl_easy_init) each(curl_easy_recv)  \
-      each(curl_easy_send) each(curl_easy_setopt) each(curl_easy_strerror) each(curl_free) each(curl_global_init)   \
-          each(curl_multi_add_handle) each(curl_multi_cleanup) each(curl_multi_info_read) each(curl_multi_init)     \
-              each(curl_multi_perform) each(curl_multi_poll) each(curl_multi_remove_handle) each(curl_slist_append) \
-                  each(curl_slist_free_all) each(curl_version_info) each(BIO_free) each(BIO_new_socket)             \
-                      each(BIO_up_ref) each(ERR_clear_error) each(EVP_EncodeBlock) each(SSL_CIPHER_get_name)        \
-                          each(SSL_get_current_cipher) each(SSL_get_error) each(SSL_get_rbio) each(SSL_get_version) \
-                              each(SSL_get_wbio) each(SSL_is_init_finished) each(SSL_peek) each(SSL_set0_rbio)      \
-                                  each(SSL_set0_wbio)
+#define PILLARBOX_FUNCTIONS(each)                                                                                      \
+  each(curl_easy_cleanup) each(curl_easy_escape) each(curl_easy_getinfo) each(curl_easy_init) each(curl_easy_recv)     \
+      each(curl_easy_send) each(curl_easy_setopt) each(curl_easy_strerror) each(curl_free) each(curl_global_init)      \
+          each(curl_multi_add_handle) each(curl_multi_cleanup) each(curl_multi_info_read) each(curl_multi_init) each(  \
+              curl_multi_perform) each(curl_multi_poll) each(curl_multi_remove_handle) each(curl_slist_append)         \
+              each(curl_slist_free_all) each(curl_version_info) each(ASN1_STRING_get0_data) each(ASN1_STRING_length)   \
+                  each(ASN1_TIME_to_tm) each(BIO_ctrl) each(BIO_free) each(BIO_new) each(BIO_new_socket)               \
+                      each(BIO_s_mem) each(BIO_up_ref) each(ERR_clear_error) each(EVP_Digest) each(EVP_EncodeBlock)    \
+                          each(EVP_sha256) each(GENERAL_NAMES_free) each(OPENSSL_sk_num) each(OPENSSL_sk_value) each(  \
+                              SSL_CIPHER_get_name) each(SSL_CTX_get_ex_data) each(SSL_CTX_get_verify_callback)         \
+                              each(SSL_CTX_get_verify_mode) each(SSL_CTX_set_ex_data) each(SSL_CTX_set_verify)         \
+                                  each(SSL_get_SSL_CTX) each(SSL_get_current_cipher) each(SSL_get_error) each(         \
+                                      SSL_get_ex_data_X509_STORE_CTX_idx) each(SSL_get_rbio) each(SSL_get_version)     \
+                                      each(SSL_get_wbio) each(SSL_is_init_finished) each(SSL_peek) each(SSL_set0_rbio) \
+                                          each(SSL_set0_wbio) each(X509_NAME_print_ex) each(X509_STORE_CTX_get0_cert)  \
+                                              each(X509_STORE_CTX_get0_chain) each(X509_STORE_CTX_get_error)           \
+                                                  each(X509_STORE_CTX_get_error_depth)                                 \
+                                                      each(X509_STORE_CTX_get_ex_data) each(X509_get0_notAfter)        \
+                                                          each(X509_get0_notBefore) each(X509_get_X509_PUBKEY)         \
+                                                              each(X509_get_ext_d2i) each(X509_get_issuer_name)        \
+                                                                  each(X509_get_subject_name)                          \
+                                                                      each(X509_verify_cert_error_string)              \
+                                                                          each(i2d_X509) each(i2d_X509_PUBKEY)
 
 namespace {
 
@@ -157,11 +171,29 @@ CURLcode(curl_easy_getinfo)(CURL* easy, CURLINFO info, ...) {
   return code;
 }
 
+const unsigned char* ASN1_STRING_get0_data(const ASN1_STRING* string) {
+  return library.ASN1_STRING_get0_data(string);
+}
+int ASN1_STRING_length(const ASN1_STRING* string) {
+  return library.ASN1_STRING_length(string);
+}
+int ASN1_TIME_to_tm(const ASN1_TIME* time, tm* out) {
+  return library.ASN1_TIME_to_tm(time, out);
+}
+long BIO_ctrl(BIO* bio, int command, long number, void* value) {
+  return library.BIO_ctrl(bio, command, number, value);
+}
 int BIO_free(BIO* bio) {
   return library.BIO_free(bio);
 }
+BIO* BIO_new(const BIO_METHOD* method) {
+  return library.BIO_new(method);
+}
 BIO* BIO_new_socket(int socket, int close) {
   return library.BIO_new_socket(socket, close);
+}
+const BIO_METHOD* BIO_s_mem() {
+  return library.BIO_s_mem();
 }
 int BIO_up_ref(BIO* bio) {
   return library.BIO_up_ref(bio);
@@ -169,17 +201,53 @@ int BIO_up_ref(BIO* bio) {
 void ERR_clear_error() {
   library.ERR_clear_error();
 }
+int EVP_Digest(const void* data, size_t size, unsigned char* to, unsigned* count, const EVP_MD* type, ENGINE* engine) {
+  return library.EVP_Digest(data, size, to, count, type, engine);
+}
 int EVP_EncodeBlock(unsigned char* to, const unsigned char* from, int size) {
   return library.EVP_EncodeBlock(to, from, size);
 }
+const EVP_MD* EVP_sha256() {
+  return library.EVP_sha256();
+}
+void GENERAL_NAMES_free(GENERAL_NAMES* names) {
+  library.GENERAL_NAMES_free(names);
+}
+int OPENSSL_sk_num(const OPENSSL_STACK* stack) {
+  return library.OPENSSL_sk_num(stack);
+}
+void* OPENSSL_sk_value(const OPENSSL_STACK* stack, int index) {
+  return library.OPENSSL_sk_value(stack, index);
+}
 const char* SSL_CIPHER_get_name(const SSL_CIPHER* cipher) {
   return library.SSL_CIPHER_get_name(cipher);
+}
+void* SSL_CTX_get_ex_data(const SSL_CTX* context, int index) {
+  return library.SSL_CTX_get_ex_data(context, index);
+}
+SSL_verify_cb SSL_CTX_get_verify_callback(const SSL_CTX* context) {
+  return library.SSL_CTX_get_verify_callback(context);
+}
+int SSL_CTX_get_verify_mode(const SSL_CTX* context) {
+  return library.SSL_CTX_get_verify_mode(context);
+}
+int SSL_CTX_set_ex_data(SSL_CTX* context, int index, void* data) {
+  return library.SSL_CTX_set_ex_data(context, index, data);
+}
+void SSL_CTX_set_verify(SSL_CTX* context, int mode, SSL_verify_cb callback) {
+  library.SSL_CTX_set_verify(context, mode, callback);
+}
+SSL_CTX* SSL_get_SSL_CTX(const SSL* ssl) {
+  return library.SSL_get_SSL_CTX(ssl);
 }
 const SSL_CIPHER* SSL_get_current_cipher(const SSL* ssl) {
   return library.SSL_get_current_cipher(ssl);
 }
 int SSL_get_error(const SSL* ssl, int code) {
   return library.SSL_get_error(ssl, code);
+}
+int SSL_get_ex_data_X509_STORE_CTX_idx() {
+  return library.SSL_get_ex_data_X509_STORE_CTX_idx();
 }
 BIO* SSL_get_rbio(const SSL* ssl) {
   return library.SSL_get_rbio(ssl);
@@ -201,6 +269,51 @@ void SSL_set0_rbio(SSL* ssl, BIO* bio) {
 }
 void SSL_set0_wbio(SSL* ssl, BIO* bio) {
   library.SSL_set0_wbio(ssl, bio);
+}
+int X509_NAME_print_ex(BIO* bio, const X509_NAME* name, int indent, unsigned long flags) {
+  return library.X509_NAME_print_ex(bio, name, indent, flags);
+}
+X509* X509_STORE_CTX_get0_cert(const X509_STORE_CTX* store) {
+  return library.X509_STORE_CTX_get0_cert(store);
+}
+STACK_OF(X509) * X509_STORE_CTX_get0_chain(const X509_STORE_CTX* store) {
+  return library.X509_STORE_CTX_get0_chain(store);
+}
+int X509_STORE_CTX_get_error(const X509_STORE_CTX* store) {
+  return library.X509_STORE_CTX_get_error(store);
+}
+int X509_STORE_CTX_get_error_depth(const X509_STORE_CTX* store) {
+  return library.X509_STORE_CTX_get_error_depth(store);
+}
+void* X509_STORE_CTX_get_ex_data(const X509_STORE_CTX* store, int index) {
+  return library.X509_STORE_CTX_get_ex_data(store, index);
+}
+const ASN1_TIME* X509_get0_notAfter(const X509* certificate) {
+  return library.X509_get0_notAfter(certificate);
+}
+const ASN1_TIME* X509_get0_notBefore(const X509* certificate) {
+  return library.X509_get0_notBefore(certificate);
+}
+X509_PUBKEY* X509_get_X509_PUBKEY(const X509* certificate) {
+  return library.X509_get_X509_PUBKEY(certificate);
+}
+void* X509_get_ext_d2i(const X509* certificate, int id, int* critical, int* index) {
+  return library.X509_get_ext_d2i(certificate, id, critical, index);
+}
+X509_NAME* X509_get_issuer_name(const X509* certificate) {
+  return library.X509_get_issuer_name(certificate);
+}
+X509_NAME* X509_get_subject_name(const X509* certificate) {
+  return library.X509_get_subject_name(certificate);
+}
+const char* X509_verify_cert_error_string(long code) {
+  return library.X509_verify_cert_error_string(code);
+}
+int i2d_X509(const X509* certificate, unsigned char** to) {
+  return library.i2d_X509(certificate, to);
+}
+int i2d_X509_PUBKEY(const X509_PUBKEY* key, unsigned char** to) {
+  return library.i2d_X509_PUBKEY(key, to);
 }
 
 }  // extern "C"

@@ -13,7 +13,6 @@
 #include "smtp/libcurl.h"
 #include "smtp/outcome.h"
 #include "smtp/socket.h"
-#include "smtp/tls.h"
 
 namespace pillarbox::smtp {
 namespace {
@@ -216,6 +215,11 @@ void Session::set_up_tls() {
   set(CURLOPT_SSL_VERIFYPEER, tls.verify ? 1L : 0L);
   set(CURLOPT_SSL_VERIFYHOST, tls.verify ? 2L : 0L);
   set(CURLOPT_SSLVERSION, version_of(tls.at_least));
+  if (mode != CURLUSESSL_NONE) {
+    watch_ = [this](Presented presented) { dialogue_.presented(presented_.emplace(std::move(presented))); };
+    set(CURLOPT_SSL_CTX_FUNCTION, &Session::on_ssl_context);
+    set(CURLOPT_SSL_CTX_DATA, this);
+  }
   if (!tls.pins.empty()) set(CURLOPT_PINNEDPUBLICKEY, tls.pins.c_str());
   if (!tls.ca_file.empty()) {
     set(CURLOPT_CAINFO, tls.ca_file.c_str());
@@ -353,6 +357,7 @@ void Session::loop() {
     const auto left = std::chrono::duration_cast<milliseconds>(deadline() - base::Instant::clock::now());
     const auto wait = std::clamp<milliseconds::rep>(left.count() + 1, 0, 1000);
     curl_multi_poll(multi_.get(), &ear, in_body && ear.fd >= 0 ? 1 : 0, static_cast<int>(wait), nullptr);
+    notice_tls();
     if (!watch()) break;
   }
   int left = 0;
@@ -369,7 +374,6 @@ void Session::loop() {
 // Looks at what libcurl does not: false ends the transfer.
 bool Session::watch() {
   notice_connection();
-  notice_tls();
   const int fd = socket();
   if (announced_ && dialogue_.phase() == Phase::body && waiting(fd) != Waiting::nothing) {
     return hear_unasked(fd);
@@ -412,11 +416,15 @@ void Session::explain(CURLcode code) {
   // What becomes of QUIT is no trouble, but libcurl says it after a trouble as well: the reply that is missing tells.
   const Phase phase = dialogue_.awaited().value_or(dialogue_.phase());
   if (phase == Phase::quit || (phase == Phase::rcpt && dialogue_.settled() && !dialogue_.record().granted())) return;
-  const std::string text = error_text_[0] ? error_text_.c_str() : curl_easy_strerror(code);
+  std::string text = error_text_[0] ? error_text_.c_str() : curl_easy_strerror(code);
   const auto failed = [&](Failure::Cause cause, Error::Kind kind = Error::Kind::internal) {
     dialogue_.fail({.cause = cause, .phase = phase, .text = text, .kind = kind});
   };
-  if (certificate_trouble(code)) return failed(Failure::Cause::certificate);
+  if (certificate_trouble(code)) {
+    const bool pin = code == CURLE_SSL_PINNEDPUBKEYNOTMATCH;
+    if (presented_) text += "; " + (pin ? clue_for_pin(*presented_) : clue(*presented_));
+    return failed(Failure::Cause::certificate);
+  }
   if (endpoint_.proxy && phase <= Phase::greeting && proxy_trouble(code)) return failed(Failure::Cause::unreachable);
   switch (code) {
     case CURLE_COULDNT_RESOLVE_HOST:
@@ -494,7 +502,8 @@ void Session::notice_connection() {
   dialogue_.connected(other->address, other->port, other->loopback && !endpoint_.proxy);
 }
 
-// Version and cipher, at the first word after the handshake.
+// Version and cipher, once libcurl is content with the handshake: between its calls, or at the first word behind it.
+// Its progress callback comes too early, before it has looked at the name in the certificate.
 void Session::notice_tls() {
   void* ssl = secure_ || !announced_ ? nullptr : openssl();
   const auto info = ssl ? tls_info(ssl, endpoint_.tls.verify) : std::nullopt;
@@ -674,6 +683,12 @@ int Session::on_progress(void* self, curl_off_t, curl_off_t, curl_off_t, curl_of
   const bool go_on = session.guarded([&] { return session.watch(); }, false);
   if (!go_on) session.drop_connections();
   return go_on ? 0 : 1;
+}
+
+// For the views and for a failure's text: what is verified, and how, stays as libcurl has set it up.
+CURLcode Session::on_ssl_context(CURL* /*easy*/, void* context, void* self) noexcept {
+  watch_certificates(context, static_cast<Session*>(self)->watch_);
+  return CURLE_OK;
 }
 
 int Session::on_socket(void* self, curl_socket_t socket, curlsocktype /*purpose*/) noexcept {

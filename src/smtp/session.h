@@ -20,6 +20,7 @@
 #include "mail/message.h"
 #include "smtp/dialogue.h"
 #include "smtp/endpoint.h"
+#include "smtp/tls.h"
 
 namespace pillarbox::smtp {
 
@@ -113,6 +114,7 @@ class Session {
   static std::size_t on_header(char* line, std::size_t size, std::size_t count, void* self) noexcept;
   static std::size_t on_write(char* text, std::size_t size, std::size_t count, void* self) noexcept;
   static int on_debug(CURL* easy, curl_infotype type, char* text, std::size_t size, void* self) noexcept;
+  static CURLcode on_ssl_context(CURL* easy, void* context, void* self) noexcept;
   static int on_socket(void* self, curl_socket_t socket, curlsocktype purpose) noexcept;
   static int on_close(void* self, curl_socket_t socket) noexcept;
   static int on_progress(void* self, curl_off_t, curl_off_t, curl_off_t, curl_off_t) noexcept;
@@ -126,7 +128,9 @@ class Session {
   std::unique_ptr<CURLM, MultiDeleter> multi_;
   std::unique_ptr<CURL, EasyDeleter> easy_;
   std::unique_ptr<curl_slist, ListDeleter> detour_;
-  std::string error_text_;  // libcurl writes here (CURL_ERROR_SIZE)
+  CertificateWatch watch_;              // of what the server shows
+  std::optional<Presented> presented_;  // by the server, when a certificate was looked at last
+  std::string error_text_;              // libcurl writes here (CURL_ERROR_SIZE)
   CURLcode trouble_ = CURLE_OK;
   std::vector<int> sockets_;  // open ones; while connecting there may be two
   bool connecting_ = false;   // the dialogue knows that a connection is being made

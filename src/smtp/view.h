@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "smtp/certificate.h"
 #include "smtp/reply.h"
 
 namespace pillarbox::smtp {
@@ -44,6 +45,7 @@ class View {
   virtual void resolved() {}                               // and is known; a proxy's, if there is one
   virtual void connected(const Connection& /*connection*/) {}
   virtual void trying_again(std::string_view /*why*/) {}     // by another host, or another mechanism
+  virtual void presented(const Presented& /*presented*/) {}  // in the handshake, and perhaps refused for it
   virtual void secured(const Connection& /*connection*/) {}  // by TLS
   virtual void ready(const Connection& /*connection*/) {}    // greeted, secured, logged in: messages follow
   virtual void command(std::string_view /*line*/) {}
@@ -65,6 +67,7 @@ class Views final : public View {
   void resolved() override { tell(&View::resolved); }
   void connected(const Connection& connection) override { tell(&View::connected, connection); }
   void trying_again(std::string_view why) override { tell(&View::trying_again, why); }
+  void presented(const Presented& presented) override { tell(&View::presented, presented); }
   void secured(const Connection& connection) override { tell(&View::secured, connection); }
   void ready(const Connection& connection) override { tell(&View::ready, connection); }
   void command(std::string_view line) override { tell(&View::command, line); }

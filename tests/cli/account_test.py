@@ -78,10 +78,10 @@ class Account(SecureCase):
                 way = {"driver": driver, "host": host, "tls": "implicit" if implicit else "starttls"}
                 self.send(server, 'tls_name = "elsewhere.test";', **way)
                 self.assertEqual(wanted, ["elsewhere.test"])
-                self.send(server, "", 69, said=b"certificate", **way)
-                self.send(server, 'tls_name = "another.test";', 69, said=b"certificate", **way)
+                self.send(server, "", 69, said=b"it is for elsewhere.test", **way)
+                self.send(server, 'tls_name = "another.test";', 69, said=b"it is for elsewhere.test", **way)
         server = self.serve(offers=[b"STARTTLS"])
-        self.send(server, 'tls_name = "elsewhere.test";', 69, said=b"certificate")
+        self.send(server, 'tls_name = "elsewhere.test";', 69, said=b"it is for localhost, 127.0.0.1, ::1")
 
     @by_both
     def test_tls_name_by_way_of_a_proxy(self, driver):

@@ -9,6 +9,7 @@ import base64
 import hashlib
 import ssl
 import subprocess
+import re
 import sys
 import tempfile
 import unittest
@@ -122,6 +123,28 @@ class Matrix(Certificates):
             server = self.serve(offers=[b"AUTH PLAIN LOGIN"], certificate=self.paths[name], implicit=True)
             for options in IMPLICIT:
                 self.play(server, name, options, [])
+
+    def test_what_is_said_of_a_refusal(self):
+        """What is needed to judge it: dates, names or fingerprint, and the key where another is pinned."""
+        said = {"expired": rb"it is valid from 2020-01-01T00:00:00Z to 2021-01-01T00:00:00Z\n",
+                "not-yet-valid": rb"it is valid from 2048-01-01T00:00:00Z to 2049-12-31T00:00:00Z\n",
+                "wrong-name": rb"it is for elsewhere\.test\n",
+                "self-signed": self.fingerprint("self-signed"), "untrusted": self.fingerprint("untrusted"),
+                "good": b"it is " + re.escape(self.pins["good"].encode()) + b"\n"}
+        for name, words in said.items():
+            for implicit in (False, True):
+                for driver in ("engine", "pipeline"):
+                    server = self.serve(offers=[b"STARTTLS"], certificate=self.paths[name], implicit=implicit)
+                    pin = ("--pin", self.pins["wrong-name"]) if name == "good" else ()
+                    with self.subTest(certificate=name, implicit=implicit, driver=driver):
+                        run, _ = self.send(server, *(() if implicit else ("-M",)), "-V", "-t", "--driver", driver, *pin)
+                        self.assertEqual(run.returncode, REFUSED)
+                        self.assertRegex(run.stderr, words)
+                        self.assertNotIn(b"certificate verified", run.stdout)     # not even for a moment
+
+    def fingerprint(self, name):
+        line = certificates.openssl("x509", "-in", f"{self.paths[name]}.pem", "-noout", "-fingerprint", "-sha256")
+        return b"its SHA-256 fingerprint is " + line.strip().partition(b"=")[2] + b"\n"
 
     def test_not_offered(self):
         """A pin and -V have nothing to look at then; only -M makes that a reason to stop."""

@@ -63,6 +63,23 @@ class Completions(unittest.TestCase):
         self.assertEqual(complete("smtp", "--helo", "..."), [])
         self.assertEqual(complete("smtp", "-P", "..."), [])
 
+    def test_bash_completes_commands_and_their_options(self):
+        self.assertEqual(complete("pillarbox", "s"), ["sendmail", "smtp", "setup"])
+        self.assertEqual(complete("pillarbox", "check", "--"), ["--config", "--json", "--help"])
+        self.assertEqual(complete("pillarbox", "smtp", "--driver", "p"), ["pipeline"])
+
+    def test_every_command_is_in_each_shell(self):
+        with tempfile.TemporaryDirectory() as folder:
+            link = Path(folder) / "pillarbox"
+            link.symlink_to(BINARY)
+            text = subprocess.run([link, "--help"], check=True, capture_output=True, text=True, timeout=30).stdout
+        commands = set(re.findall(r"(?m)^  pillarbox (\w+)", text))
+        self.assertIn("check", commands)
+        for file in FILES.values():
+            shell = (FOLDER / file.format("pillarbox")).read_text()
+            for command in commands:
+                self.assertRegex(shell, rf"\b{command}\b")
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -21,9 +21,11 @@ def table(source):
     return [(key, "" if letter == "\\0" else letter, bool(words)) for key, letter, words in rows]
 
 
-def manual(page):
-    """Each option that has an entry or is listed in a manual page."""
+def manual(page, section=None):
+    """Each option that has an entry or is listed in a manual page, or in one section of it."""
     text = (ROOT / "man" / page).read_text()
+    if section:
+        text = text.partition(f"\n.Sh {section}\n")[2].partition("\n.Sh ")[0]
     found = set(re.findall(r"\bFl -([a-z][a-z0-9-]+)", text))
     for line in re.findall(r"^\.(?:It )?(Fl .*)$", text, re.M):
         found |= set(re.findall(r"\bFl ([A-Za-z0-9])\b", line))
@@ -40,8 +42,8 @@ def help_of(name, *args):
 
 
 class Options(unittest.TestCase):
-    def check(self, rows, page, text):
-        described = manual(page)
+    def check(self, rows, page, text, section=None):
+        described = manual(page, section)
         for key, letter, shown in rows:
             spellings = ([f"--{key}"] if not key.startswith("-") else []) + ([f"-{letter}"] if letter else [])
             for spelling in spellings:
@@ -65,7 +67,17 @@ class Options(unittest.TestCase):
         text = (ROOT / "src/app/queue_command.cc").read_text()
         mailq = len(re.findall(r"Argument::", text.partition("queue_table")[0]))
         self.assertGreater(mailq, 3, "the table was read")
-        self.check(rows[mailq:], "pillarbox.1", help_of("pillarbox", "queue", "--help"))
+        self.check(rows[mailq:], "pillarbox.1", help_of("pillarbox", "queue", "--help").partition("\n\n")[2], "QUEUE")
+
+    def test_check(self):
+        rows = table("check.cc")
+        self.assertGreater(len(rows), 2, "the table was read")
+        self.check(rows, "pillarbox.1", help_of("pillarbox", "check", "--help").partition("\n\n")[2], "CHECK")
+
+    def test_setup(self):
+        rows = table("setup.cc")
+        self.assertGreater(len(rows), 12, "the table was read")
+        self.check(rows, "pillarbox.1", help_of("pillarbox", "setup", "--help").partition("\n\n")[2], "SETUP")
 
 
 def keys_of_the_reader():

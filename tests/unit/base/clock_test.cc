@@ -59,6 +59,7 @@ TEST(IsoTime, IsUtcWhateverTheZone) {
   const Zone there("IST-5:30");
   EXPECT_EQ(iso8601_utc(std::chrono::system_clock::from_time_t(0)), "1970-01-01T00:00:00Z");
   EXPECT_EQ(iso8601_utc(std::chrono::system_clock::from_time_t(1709164799)), "2024-02-28T23:59:59Z");
+  EXPECT_EQ(iso8601_utc(std::chrono::sys_seconds(std::chrono::seconds(253402214400))), "9999-12-31T00:00:00Z");
 }
 
 }  // namespace
