@@ -28,7 +28,7 @@ class FixedClock final : public base::Clock {
 // A log daemon's socket in a folder of its own.
 class Daemon {
  public:
-  explicit Daemon(int type) : fd_(::socket(AF_UNIX, type | SOCK_CLOEXEC, 0)) {
+  explicit Daemon(int type) : fd_(::socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     std::strncpy(address.sun_path, path().c_str(), sizeof address.sun_path - 1);
