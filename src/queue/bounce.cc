@@ -80,7 +80,7 @@ std::string explanation(const Entry& entry, const State& state, const std::vecto
   std::string out = "This is the mail system of " + base::escape(reporter.host) + ".\r\n\r\n";
   out += "Your message of " + base::rfc5322_date(entry.arrived) + " could not be delivered to\r\n";
   out += refused.size() == 1 ? "the recipient below." : "the recipients below.";
-  out += whole ? " It is attached.\r\n" : " Its header is attached.\r\n";
+  out += whole ? " The message is attached.\r\n" : " The message's header is attached.\r\n";
   for (const std::size_t i : refused) {
     const RecipientState& recipient = state.recipients[i];
     out += "\r\n" + entry.envelope.recipients()[i].path() + "\r\n";
@@ -204,11 +204,12 @@ Result<Report> report_on(const Entry& entry, const State& state, base::Source& o
   const std::string boundary = boundary_for(id, parts);
   std::string content =
       header(notification, entry, reporter, boundary, attached->whole && !base::is_ascii(attached->text));
+  const std::string delimiter = "\r\n--" + boundary;
   for (const std::string& part : parts) {
-    content += "\r\n--" + boundary + "\r\n" + part;
+    content.append(delimiter).append("\r\n").append(part);
     if (!part.ends_with("\r\n")) content += "\r\n";
   }
-  content += "\r\n--" + boundary + "--\r\n";
+  content.append(delimiter).append("--\r\n");
   return Report{std::move(notification), std::move(content)};
 }
 

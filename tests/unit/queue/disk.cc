@@ -142,6 +142,7 @@ std::optional<int> Disk::decide(const std::string& call, int fd, const char* nam
   const unsigned number = ++calls_[call];
   if (call != fault_.call || number != fault_.number) return std::nullopt;
   failed_ = true;
+  doubtful_ = call == "close" && open_.contains(fd) && fault_.error != EINTR;
   return fault_.error;
 }
 

@@ -33,7 +33,8 @@ class Disk {
 
   void fail(Fault fault) { fault_ = std::move(fault); }
   [[nodiscard]] bool has_failed() const { return failed_; }
-  void note_failure() { failed_ = true; }  // of another Disk that stood in for a while
+  [[nodiscard]] bool content_is_doubtful() const { return doubtful_; }  // the close of a file that was written failed
+  void note_failure() { failed_ = true; }                               // of another Disk that stood in for a while
   // Called before each call but its own: what somebody else may do just then.
   using Watcher = std::function<void(const std::string& call, int fd, const std::string& name)>;
   void watch(Watcher watcher) { watcher_ = std::move(watcher); }
@@ -71,6 +72,7 @@ class Disk {
   Fault fault_;
   Watcher watcher_;
   bool failed_ = false;
+  bool doubtful_ = false;
   Disk* before_ = nullptr;  // which stands there again after this one
   std::map<std::string, unsigned> calls_;
   std::vector<Event> events_;

@@ -153,6 +153,7 @@ ino_t inode_of(const std::string& place) {
 void commit_with(Disk& disk, const Fault& fault, const std::string& place, const State& state) {
   const auto done = commit_only(disk, place, state);
   disk.fail({});
+  EXPECT_FALSE(done && disk.content_is_doubtful());
   if (done) {
     const Folder after;
     restore(disk.last(), after, inode_of(place));
@@ -252,6 +253,21 @@ TEST(Races, ATemporaryNameThatIsTakenIsNotWrittenTo) {
   });
   EXPECT_TRUE(fails_as(put(spool), Error::Kind::cannot_create));
   EXPECT_EQ(read_file(spool.path() + "/" + name), "somebody else's");
+}
+
+TEST(Races, AnIdThatIsTakenAtTheLastMomentIsNotOverwritten) {
+  const Folder folder;
+  auto spool = spool_in(folder);
+  Disk disk;
+  disk.watch([&](const std::string& call, int, const std::string& name) {
+    if ((call != "linkat" && call != "renameat") || name != id) return;
+    EXPECT_TRUE(succeeds(put(spool, entry_with_id(), "first", half_done())));
+  });
+  EXPECT_TRUE(succeeds(put(spool, entry_with_id(), text)));
+  const auto found = spool.look(id);
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->size, 5U);
+  EXPECT_TRUE(same(found->state, half_done()));
 }
 
 TEST(Races, NoRunnerHasAMessageThatMayYetBeTakenBack) {
