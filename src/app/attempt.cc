@@ -14,6 +14,8 @@ void log_attempt(const config::Log& log, const Attempt& attempt, bool urgent, st
   if (log.json) line.text("timestamp", base::iso8601_utc(clock.now()));
   if (const config::Account* account = attempt.account) {
     line.text("account", account->name).text("host", attempt.host);
+  }
+  if (const config::Account* account = attempt.envelope ? attempt.account : nullptr) {
     line.text("tls", account->tls == config::Tls::off ? "off" : "on").text("auth", account->auth ? "on" : "off");
     if (account->auth && !account->auth->user.empty()) line.text("user", account->auth->user);
   }

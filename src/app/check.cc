@@ -339,7 +339,11 @@ int fail(const Error& error) {
 // The files that an account needs before anything is connected to.
 Result<void> look_through(const config::Account& account, const base::System& system) {
   if (auto endpoint = way_to(account, 0, system); !endpoint) return std::move(endpoint).error();
-  if (auto aliases = config::Aliases::load(account.aliases); !aliases) return std::move(aliases).error();
+  const auto aliases = config::Aliases::load(account.aliases);
+  if (!aliases) return aliases.error();
+  std::string faults;
+  for (const std::string& fault : aliases->faults()) faults += (faults.empty() ? "" : "\n") + fault;
+  if (!faults.empty()) return Error{Error::Kind::config, faults};
   return {};
 }
 

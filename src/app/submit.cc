@@ -46,10 +46,6 @@ class One final : public smtp::Work {
   smtp::Outcome outcome_;
 };
 
-smtp::Verdict account_trouble(const Error& error) {
-  return {.kind = error.kind, .account = true, .text = error.text};
-}
-
 }  // namespace
 
 Submit::Submit(Manner manner, std::string program, const base::System& system, const base::Clock& clock)
@@ -100,12 +96,9 @@ Result<Sent> Submit::try_to(const Request& request, std::unique_ptr<base::Source
     if (auto shown = print_dry_run(account_->name, why, submission->transaction); !shown) return shown.error();
     return Sent{};
   }
-  const std::size_t recipients = submission->transaction.envelope.recipients().size();
-  if (trouble) {
-    if (!trouble->hint.empty()) complain(program_, trouble->hint);
-    return finish(*submission, smtp::untried(recipients, account_trouble(*trouble)));
-  }
+  if (trouble) return give_up(*submission, *trouble);
   if (manner_.queue_only && may_queue()) {
+    const std::size_t recipients = submission->transaction.envelope.recipients().size();
     return store(*submission, smtp::untried(recipients, {}), queue::State::fresh(recipients), 0);
   }
   return send(*submission);
@@ -123,14 +116,19 @@ Result<Sent> Submit::send(Submission& submission) {
   auto endpoint = endpoint_of(*account_, system_);
   auto session = endpoint ? smtp::Session::make(*std::move(endpoint), console)
                           : Result<std::unique_ptr<smtp::Session>>(endpoint.error());
-  if (!session) {
-    const std::size_t recipients = submission.transaction.envelope.recipients().size();
-    return finish(submission, smtp::untried(recipients, account_trouble(session.error())));
-  }
+  if (!session) return give_up(submission, session.error());
   One work(submission.transaction);
   smtp::submit(**session, work, manner_.driver, false);
   host_ = (*session)->host();
   return finish(submission, work.outcome());
+}
+
+// Nothing could be tried: the trouble is the account's.
+Result<Sent> Submit::give_up(Submission& submission, const Error& error) {
+  const std::size_t recipients = submission.transaction.envelope.recipients().size();
+  auto sent = finish(submission, smtp::untried(recipients, {.kind = error.kind, .account = true, .text = error.text}));
+  if (!error.hint.empty()) complain(program_, "  " + error.hint);
+  return sent;
 }
 
 // What was not taken waits in the queue where trying later can help; else the caller is told.

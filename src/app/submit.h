@@ -48,6 +48,7 @@ class Submit {
  private:
   Result<Sent> try_to(const Request& request, std::unique_ptr<base::Source> input);
   Result<Sent> send(Submission& submission);
+  Result<Sent> give_up(Submission& submission, const Error& error);
   Result<Sent> finish(Submission& submission, const smtp::Outcome& outcome);
   Sent store(Submission& submission, const smtp::Outcome& outcome, const queue::State& state, int code);
   Result<std::string> enqueue(Submission& submission, const queue::State& state) const;

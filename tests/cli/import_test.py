@@ -205,7 +205,8 @@ class Import(Case):
             path = self.write("new.conf", self.import_file(self.write(name, text)))
             path.chmod(0o600)
             run = self.run_as("sendmail", "-C", path, "b@x.test", stdin=b"Subject: %s\n\nhi\n" % name.encode())
-            self.assertEqual((run.returncode, run.stderr), (0, b""), name)
+            self.assertEqual(run.returncode, 0, name)
+            self.assertNotRegex(run.stderr, rb"(?m)^(?!.*the log can't be written: /dev/log).", name)  # not on every host
             self.assertIn(b"Subject: %s\r\n" % name.encode(), server.message(number))
 
     def test_line_ends_of_windows(self):

@@ -96,7 +96,7 @@ class Surroundings(Case):
         run = self.shell("(head -c 3000000 /dev/zero; echo $? > wrote) | sendmail -t")
         self.assertEqual((run.returncode, (self.folder / "wrote").read_text()), (64, "0\n"))
         self.environment["PILLARBOX_CONFIG"] = "/nonexistent/pillarbox.conf"
-        run = self.shell("(head -c 3000000 /dev/zero; echo $? > wrote) | sendmail b@x.test")
+        run = self.shell("(head -c 3000000 /dev/zero; echo $? > wrote) | sendmail --no-queue b@x.test")
         self.assertEqual((run.returncode, (self.folder / "wrote").read_text()), (78, "0\n"))
 
     def test_a_message_larger_than_memory_allows_is_spooled_and_leaves_no_file(self):
