@@ -56,6 +56,7 @@ void run_in_background(const std::string& place, const config::Queue& queue, con
     add_path(*config);
   }
   std::vector<char*> pointers;
+  pointers.reserve(words.size() + 1);
   for (std::string& word : words) pointers.push_back(word.data());
   pointers.push_back(nullptr);
   const pid_t child = ::fork();

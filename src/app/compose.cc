@@ -76,7 +76,7 @@ Result<Submission> Composer::compose(const Request& request, mail::HeaderAndBody
   std::uint64_t nuls = message.nuls_dropped;
   if (recoding != mail::Recoding::none) {
     nuls += survey.nuls();
-    *body = std::make_unique<mail::RecodedSource>(*std::move(body), recoding);
+    body->reset(new mail::RecodedSource(std::move(*body), recoding));
   }
   mail::Message content(header.text(), *std::move(body),
                         mail::Normaliser(mail::Normaliser::Part::body, mail::Normaliser::Nul::drop));

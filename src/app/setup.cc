@@ -393,7 +393,7 @@ Result<int> set_up(const Options& options, const base::System& system, const bas
   if (!answers) return std::move(answers).error();
 
   std::string text = configuration_of(*answers);
-  const auto code = try_out(text, options, system, clock);
+  auto code = try_out(text, options, system, clock);
   if (!code || *code != 0) {
     base::wipe(text);
     if (code) complain(program, *path + " was not written; --no-test writes it all the same");

@@ -90,7 +90,7 @@ std::optional<std::uint64_t> PrefixedSource::left() const {
 }
 
 Result<std::size_t> KeptSource::read(std::span<char> out) {
-  const auto count = source_->read(out);
+  auto count = source_->read(out);
   if (!count || out.empty()) return count;
   if (*count == 0) {
     whole_ = limit_ > 0;

@@ -163,7 +163,9 @@ void server(Draft& draft) {
     out.settings["host"] = std::string("localhost");
     return note(out, "there is no hostname here, and localhost:25 is esmtp's default");
   }
-  const auto [name, service] = split_port(host->value);
+  const auto split = split_port(host->value);
+  const auto& name = split.first;
+  const auto& service = split.second;
   draft.set_host(*host, "host", name);
   constexpr std::array<std::pair<std::string_view, int>, 6> services = {
       {{"smtp", 25}, {"mail", 25}, {"submission", 587}, {"submissions", 465}, {"smtps", 465}, {"ssmtp", 465}}};

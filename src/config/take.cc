@@ -69,7 +69,7 @@ Complaint take_list(const Value& value, const Complaint& complaint, Judge judge)
   if (!value.is_list() || value.setting.getLength() == 0) return complaint;
   for (int i = 0; i < value.setting.getLength(); ++i) {
     std::string text;
-    const Complaint own = take_string(value.element(i), text);
+    Complaint own = take_string(value.element(i), text);
     if (!own.empty() && value.element(i).setting.getType() == Setting::TypeString) return own;
     if (!own.empty() || !judge(text)) return complaint + (own.empty() ? "; " + shown(text) + " is none" : "");
   }
@@ -273,7 +273,7 @@ Complaint take_source_address(const Value& value, std::string& out) {
 
 Complaint take_notify(const Value& value, std::string& out) {
   constexpr std::array<std::string_view, 4> known = {"never", "success", "failure", "delay"};
-  const Complaint complaint = "must be [ \"never\" ], or a list of some of \"success\", \"failure\" and \"delay\"";
+  Complaint complaint = "must be [ \"never\" ], or a list of some of \"success\", \"failure\" and \"delay\"";
   std::array<bool, 4> named{};
   Complaint trouble = take_list(value, complaint, [&](const std::string& text) {
     const auto word = std::find(known.begin(), known.end(), text);

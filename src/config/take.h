@@ -73,7 +73,7 @@ Complaint take_proxy(const Value& value, base::Secret& out, bool& literal);
 template <class Out>
 Complaint take_choice(const Value& value, std::initializer_list<std::pair<std::string_view, Out>> choices, Out& out) {
   std::string given;
-  const Complaint complaint = take_string(value, given);
+  Complaint complaint = take_string(value, given);
   if (!complaint.empty() && value.setting.getType() == libconfig::Setting::TypeString) return complaint;
   std::string allowed;
   for (const auto& [word, meaning] : choices) {

@@ -67,7 +67,7 @@ void Survey::character(unsigned char byte) {
 }
 
 Result<std::size_t> SurveyedSource::read(std::span<char> out) {
-  const auto count = source_.read(out);
+  auto count = source_.read(out);
   if (count) survey_.feed({out.data(), *count});
   return count;
 }

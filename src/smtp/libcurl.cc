@@ -59,7 +59,7 @@ pillarbox::Result<void> pillarbox::smtp::load_libcurl() {
 namespace {
 
 struct Library {
-#define PILLARBOX_DECLARE(function) decltype(&::function) function = nullptr;
+#define PILLARBOX_DECLARE(function) decltype(&::function) function = nullptr;  // NOLINT(bugprone-macro-parentheses)
   PILLARBOX_FUNCTIONS(PILLARBOX_DECLARE)
 #undef PILLARBOX_DECLARE
 };
@@ -150,9 +150,9 @@ curl_version_info_data* curl_version_info(CURLversion age) {
 // In brackets, for both are macros as well. An option's number says the type of its value.
 CURLcode(curl_easy_setopt)(CURL* easy, CURLoption option, ...) {
   va_list values;
-  va_start(values, option);
+  va_start(values, option);  // NOLINT(clang-diagnostic-varargs): the type is libcurl's
   CURLcode code = CURLE_UNKNOWN_OPTION;
-  if (option < CURLOPTTYPE_OBJECTPOINT) {
+  if (option < CURLOPTTYPE_OBJECTPOINT) {  // NOLINT(bugprone-branch-clone): the types differ
     code = library.curl_easy_setopt(easy, option, va_arg(values, long));
   } else if (option >= CURLOPTTYPE_OFF_T && option < CURLOPTTYPE_BLOB) {
     code = library.curl_easy_setopt(easy, option, va_arg(values, curl_off_t));
@@ -165,7 +165,7 @@ CURLcode(curl_easy_setopt)(CURL* easy, CURLoption option, ...) {
 
 CURLcode(curl_easy_getinfo)(CURL* easy, CURLINFO info, ...) {
   va_list values;
-  va_start(values, info);
+  va_start(values, info);  // NOLINT(clang-diagnostic-varargs)
   const CURLcode code = library.curl_easy_getinfo(easy, info, va_arg(values, void*));
   va_end(values);
   return code;

@@ -314,6 +314,7 @@ void Session::begin_connecting() {
   dialogue_.connecting(host());
   heard_ = 0;
   peer_closed_ = secure_ = false;
+  presented_.reset();
 }
 
 bool Session::open() {
