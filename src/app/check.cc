@@ -331,11 +331,6 @@ class Check {
   Tally tally_;
 };
 
-int fail(const Error& error) {
-  complain(program, error);
-  return exit_code(error.kind);
-}
-
 // The files that an account needs before anything is connected to.
 Result<void> look_through(const config::Account& account, const base::System& system) {
   if (auto endpoint = way_to(account, 0, system); !endpoint) return std::move(endpoint).error();
@@ -376,10 +371,10 @@ int check_account(const config::Account& account, std::string_view name, bool js
 
 int check_command(std::vector<std::string> args, const base::System& system, const base::Clock& clock) {
   const auto options = Options::parse(table, std::move(args), Operands::anywhere);
-  if (!options) return fail(options.error());
+  if (!options) return fail(program, options.error());
   if (options->has("help")) return print_check_help(table);
   if (options->operands().size() > 1) {
-    return fail({Error::Kind::usage, "one account at a time, or none: the default one"});
+    return fail(program, {Error::Kind::usage, "one account at a time, or none: the default one"});
   }
   ::unsetenv("SSLKEYLOGFILE");  // NOLINT(concurrency-mt-unsafe): before there is another thread
   const auto code = check(*options, system, clock);
@@ -387,11 +382,10 @@ int check_command(std::vector<std::string> args, const base::System& system, con
     Finding finding(Step::configuration, options->operands().empty() ? "" : options->operands().front());
     finding.fail(code.error());
     finding.print(options->has("json"));
-    return fail(code.error());
+    return fail(program, code.error());
   }
-  const bool written = std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
-  if (!written && *code == 0) return fail({Error::Kind::io, "standard output can't be written"});
-  return *code;
+  const auto written = flush_output();
+  return written || *code != 0 ? *code : fail(program, written.error());
 }
 
 }  // namespace pillarbox::app

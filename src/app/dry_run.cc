@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdio>
 
+#include "app/report.h"
 #include "base/text.h"
 
 namespace pillarbox::app {
@@ -24,8 +25,7 @@ Result<void> print_dry_run(const std::string& account, const std::string& why, s
     text.assign(piece.data(), *count);
     std::erase(text, '\r');  // of the line ends; there is no other
   }
-  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return {};
-  return Error{Error::Kind::io, "standard output can't be written"};
+  return flush_output();
 }
 
 }  // namespace pillarbox::app

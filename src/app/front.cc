@@ -57,8 +57,7 @@ int front_door(const std::vector<std::string>& args, char** argv, const base::Sy
     return print_version();
   }
   const std::string what = command.empty() ? "a command is needed" : "unknown command \"" + std::string(command) + "\"";
-  complain("pillarbox", Error{Error::Kind::usage, what, "pillarbox --help lists them"});
-  return exit_code(Error::Kind::usage);
+  return fail("pillarbox", {Error::Kind::usage, what, "pillarbox --help lists them"});
 }
 
 int dispatch(int argc, char** argv) {

@@ -11,7 +11,7 @@ namespace {
 // The exit code: 74 if it could not be written.
 int print(const std::string& text) {
   std::fwrite(text.data(), 1, text.size(), stdout);
-  return std::fflush(stdout) == 0 && std::ferror(stdout) == 0 ? 0 : exit_code(Error::Kind::io);
+  return flush_output() ? 0 : exit_code(Error::Kind::io);
 }
 
 }  // namespace

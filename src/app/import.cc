@@ -26,11 +26,6 @@ Result<std::string> read_file(const std::string& path) {
   return text;
 }
 
-int fail(const Error& error) {
-  complain(program, error);
-  return exit_code(error.kind);
-}
-
 // A file that others can read is no place for a password, and the shell has made it already.
 void warn_of_mode() {
   struct stat status {};
@@ -43,22 +38,21 @@ void warn_of_mode() {
 int import_command(const std::vector<std::string>& args) {
   if (args.size() == 1 && (args[0] == "--help" || args[0] == "-h")) return print_import_help();
   if (args.size() != 1 || (args[0].size() > 1 && args[0].starts_with('-'))) {
-    return fail({Error::Kind::usage, "one file is needed", "pillarbox import --help says which"});
+    return fail(program, {Error::Kind::usage, "one file is needed", "pillarbox import --help says which"});
   }
   base::forbid_core_dumps();
   auto text = read_file(args[0]);
-  if (!text) return fail(text.error());
+  if (!text) return fail(program, text.error());
   const auto imported = config::import_configuration(*text, args[0], read_file);
   base::wipe(*text);
-  if (!imported) return fail(imported.error());
+  if (!imported) return fail(program, imported.error());
   std::string out = config::to_libconfig(*imported);
   std::fwrite(out.data(), 1, out.size(), stdout);
   base::wipe(out);
-  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
-    return fail({Error::Kind::io, "standard output can't be written"});
-  }
+  if (const auto written = flush_output(); !written) return fail(program, written.error());
   if (imported->has_password()) warn_of_mode();
-  if (imported->accounts.empty()) return fail({Error::Kind::data, args[0] + ": there is no server in it to send by"});
+  if (imported->accounts.empty())
+    return fail(program, {Error::Kind::data, args[0] + ": there is no server in it to send by"});
   return 0;
 }
 

@@ -37,14 +37,10 @@ constexpr auto queue_table = std::to_array<Option>({
     {"help", 'h', Argument::none, "", "show this page"},
 });
 
-int fail(const std::string& program, const Error& error) {
-  complain(program, error);
-  return exit_code(error.kind);
-}
-
-// Whether all of standard output could be written.
-int flushed() {
-  return std::fflush(stdout) == 0 && std::ferror(stdout) == 0 ? 0 : exit_code(Error::Kind::io);
+// The exit code of a command that has printed.
+int printed(const std::string& program) {
+  const auto flushed = flush_output();
+  return flushed ? 0 : fail(program, flushed.error());
 }
 
 // Without a configuration, or with a faulty one, the queue is in its default place.
@@ -204,7 +200,7 @@ int list_queue(const QueueCall& call, const base::System& system) {
   } else {
     std::fputs((std::to_string(count) + (count == 1 ? " message\n" : " messages\n")).c_str(), stdout);
   }
-  return flushed();
+  return printed(call.program);
 }
 
 int mailq(std::vector<std::string> args, const base::System& system) {
@@ -243,7 +239,7 @@ int queue_command(std::vector<std::string> args, const base::System& system, con
       state.next = {};
       return locked.save(state);
     });
-    return code != 0 ? code : flushed();
+    return code != 0 ? code : printed(program);
   }
   if (what != "list" && what != "run")
     return fail(program, usage(base::quote(what) + " is none of list, run, show, retry, remove"));

@@ -107,4 +107,14 @@ void complain(std::string_view name, const Error& error) {
   if (!error.hint.empty()) complain(name, "  " + error.hint);
 }
 
+int fail(std::string_view name, const Error& error) {
+  complain(name, error);
+  return exit_code(error.kind);
+}
+
+Result<void> flush_output() {
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return {};
+  return Error{Error::Kind::io, "standard output can't be written"};
+}
+
 }  // namespace pillarbox::app

@@ -30,4 +30,10 @@ class Tally {
 void complain(std::string_view name, const Error& error);
 void complain(std::string_view name, std::string_view text);
 
+// Complains, and returns the exit code.
+int fail(std::string_view name, const Error& error);
+
+// All of standard output has left: io (74) if it could not.
+Result<void> flush_output();
+
 }  // namespace pillarbox::app

@@ -183,11 +183,6 @@ Selection selection(const Options& options) {
   return wanted;
 }
 
-int fail(const Error& error) {
-  complain(program, error);
-  return exit_code(error.kind);
-}
-
 // A message that came by SMTP goes the way of all, and what became of it is the reply.
 smtp::Reply submit_one(const Options& options, const SmtpMail& mail, std::unique_ptr<base::Source> content,
                        const base::System& system, const base::Clock& clock) {
@@ -217,7 +212,7 @@ std::span<const Option> sendmail_options() {
 int sendmail(std::vector<std::string> args, char** argv, const base::System& system, const base::Clock& clock,
              std::string_view name_mode) {
   const auto options = Options::parse(table, args, Operands::last);
-  if (!options) return fail(options.error());
+  if (!options) return fail(program, options.error());
   if (options->has("smtp")) {
     // In front, so that what is left stands where argv has it.
     const auto word = std::find(args.begin(), args.end(), "--smtp");
@@ -234,14 +229,14 @@ int sendmail(std::vector<std::string> args, char** argv, const base::System& sys
   }
   if (error_mode(*options) == "q") silence_standard_error();
   const std::string mode = options->has("-I") ? "i" : options->last("-b").value_or(std::string(name_mode));
-  if (const auto known = check_mode(mode, *options); !known) return fail(known.error());
+  if (const auto known = check_mode(mode, *options); !known) return fail(program, known.error());
   if (options->has("-q")) return run_queue(queue_call(*options), selection(*options), system, clock);
   if (mode == "p") return list_queue(queue_call(*options), system);
   if (mode == "h" || mode == "H") return 0;  // of host states there are none to show or to forget
   if (mode == "i") return check_aliases(options->last("config"), system);
   const std::string name = options->last("-F").value_or("");
   if (std::any_of(name.begin(), name.end(), base::is_control)) {
-    return fail(usage("-F " + base::quote(name) + ": control characters are not allowed"));
+    return fail(program, usage("-F " + base::quote(name) + ": control characters are not allowed"));
   }
   if (mode == "v") {
     return verify({.account = options->last("account"), .sender = options->last("-f")}, options->operands(),
@@ -249,7 +244,7 @@ int sendmail(std::vector<std::string> args, char** argv, const base::System& sys
   }
   const bool terminal = ::isatty(STDIN_FILENO) == 1;
   if (mode == "m" && terminal && options->operands().empty() && !options->has("-t")) {
-    return fail({Error::Kind::usage, "there are no recipients", "sendmail [options] recipient ... < message"});
+    return fail(program, {Error::Kind::usage, "there are no recipients", "sendmail [options] recipient ... < message"});
   }
   // What a caller left open is not ours to keep. (For smtp it may be a message: the shell's <(command) is /dev/fd/63.)
   ::close_range(3, ~0U, 0);
@@ -269,7 +264,7 @@ int sendmail(std::vector<std::string> args, char** argv, const base::System& sys
   // The writer hears our exit code, not a broken pipe.
   base::FileSource rest(STDIN_FILENO, "standard input");
   if (!terminal) base::drain(rest);
-  return fail(sent.error());
+  return fail(program, sent.error());
 }
 
 }  // namespace pillarbox::app

@@ -410,11 +410,6 @@ Result<int> set_up(const Options& options, const base::System& system, const bas
   return 0;
 }
 
-int fail(const Error& error) {
-  complain(program, error);
-  return exit_code(error.kind);
-}
-
 }  // namespace
 
 std::span<const Option> setup_options() {
@@ -423,12 +418,13 @@ std::span<const Option> setup_options() {
 
 int setup_command(std::vector<std::string> args, const base::System& system, const base::Clock& clock) {
   const auto options = Options::parse(table, std::move(args), Operands::anywhere);
-  if (!options) return fail(options.error());
+  if (!options) return fail(program, options.error());
   if (options->has("help")) return print_setup_help(table);
-  if (options->operands().size() != 1) return fail(usage("one address is needed: that which mail is to be sent from"));
+  if (options->operands().size() != 1)
+    return fail(program, usage("one address is needed: that which mail is to be sent from"));
   ::unsetenv("SSLKEYLOGFILE");  // NOLINT(concurrency-mt-unsafe): before there is another thread
   const auto code = set_up(*options, system, clock);
-  return code ? *code : fail(code.error());
+  return code ? *code : fail(program, code.error());
 }
 
 }  // namespace pillarbox::app

@@ -329,8 +329,7 @@ Result<int> run(const Task& task, const base::System& system, const base::Clock&
 int smtp_tool(std::vector<std::string> args, char** argv, const base::System& system, const base::Clock& clock) {
   auto options = Options::parse(smtp_options(), std::move(args), Operands::anywhere, argv);
   if (!options) {
-    complain(program, Error{options.error().kind, options.error().text, "smtp -h shows how to call it"});
-    return exit_code(options.error().kind);
+    return fail(program, {options.error().kind, options.error().text, "smtp -h shows how to call it"});
   }
   if (options->has("help")) {
     return print_smtp_help(smtp_options());
@@ -339,14 +338,9 @@ int smtp_tool(std::vector<std::string> args, char** argv, const base::System& sy
     return print_version();
   }
   const auto task = read_task(*options, system);
-  if (!task) {
-    complain(program, task.error());
-    return exit_code(task.error().kind);
-  }
+  if (!task) return fail(program, task.error());
   const auto code = run(*task, system, clock);
-  if (code) return *code;
-  complain(program, code.error());
-  return exit_code(code.error().kind);
+  return code ? *code : fail(program, code.error());
 }
 
 }  // namespace pillarbox::app

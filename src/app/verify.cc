@@ -13,11 +13,6 @@ namespace {
 
 constexpr std::string_view program = "sendmail";
 
-int fail(const Error& error) {
-  complain(program, error);
-  return exit_code(error.kind);
-}
-
 Result<config::Settings> settings_of(const std::optional<std::string>& named, const base::System& system) {
   auto loaded = config::load({.named = named}, system);
   if (!loaded) return loaded.error();
@@ -42,14 +37,15 @@ Result<std::string> addresses(const Composer& composer, const std::string& opera
 
 int verify(const Request& request, const std::vector<std::string>& operands, const std::optional<std::string>& config,
            const base::System& system, const base::Clock& clock) {
-  if (operands.empty()) return fail({Error::Kind::usage, "there are no recipients", "sendmail -bv recipient ..."});
+  if (operands.empty())
+    return fail(program, {Error::Kind::usage, "there are no recipients", "sendmail -bv recipient ..."});
   const auto settings = settings_of(config, system);
-  if (!settings) return fail(settings.error());
+  if (!settings) return fail(program, settings.error());
   const auto account = choose_account(request, {}, *settings);
-  if (!account) return fail(account.error());
+  if (!account) return fail(program, account.error());
   const Composer composer(**account, "", std::string(program), system, clock);
   const auto aliases = composer.aliases();
-  if (!aliases) return fail(aliases.error());
+  if (!aliases) return fail(program, aliases.error());
   bool all = true;
   for (const std::string& operand : operands) {
     const auto becomes = addresses(composer, operand, *aliases);
@@ -59,25 +55,23 @@ int verify(const Request& request, const std::vector<std::string>& operands, con
         (becomes ? "deliverable: " + *becomes : "undeliverable: " + base::visible(becomes.error().text));
     std::printf("%s\n", line.c_str());
   }
-  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
-    return fail({Error::Kind::io, "standard output can't be written"});
-  }
+  if (const auto written = flush_output(); !written) return fail(program, written.error());
   return all ? 0 : exit_code(Error::Kind::no_user);
 }
 
 int check_aliases(const std::optional<std::string>& config, const base::System& system) {
   const auto settings = settings_of(config, system);
-  if (!settings) return fail(settings.error());
+  if (!settings) return fail(program, settings.error());
   std::set<std::string> paths;
   for (const config::Account& account : settings->accounts) paths.insert(account.aliases);
   int code = 0;
   for (const std::string& path : paths) {
     const auto aliases = config::Aliases::load(path);
     if (!aliases) {
-      code = fail(aliases.error());
+      code = fail(program, aliases.error());
       continue;
     }
-    for (const std::string& fault : aliases->faults()) code = fail({Error::Kind::config, fault});
+    for (const std::string& fault : aliases->faults()) code = fail(program, {Error::Kind::config, fault});
   }
   return code;
 }

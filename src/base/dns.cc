@@ -1,6 +1,7 @@
 #include "base/dns.h"
 
 #include <arpa/nameser.h>
+#include <dlfcn.h>
 #include <netdb.h>
 #include <resolv.h>
 
@@ -36,6 +37,20 @@ class State {
   bool ready_;
 };
 
+// What takes answers apart is in a library of its own, which no other run of the program needs.
+struct Parser {
+  decltype(&::ns_initparse) begin = nullptr;
+  decltype(&::ns_parserr) record = nullptr;
+
+  static std::optional<Parser> load() {
+    void* const library = ::dlopen("libresolv.so.2", RTLD_LAZY | RTLD_LOCAL);
+    if (!library) return std::nullopt;
+    const Parser parser{reinterpret_cast<decltype(begin)>(::dlsym(library, "ns_initparse")),
+                        reinterpret_cast<decltype(record)>(::dlsym(library, "ns_parserr"))};
+    return parser.begin && parser.record ? std::optional(parser) : std::nullopt;
+  }
+};
+
 Error garbled(const std::string& name) {
   return {Error::Kind::protocol, name + ": the name server's answer can't be read"};
 }
@@ -57,6 +72,8 @@ Result<Srv> read(const ns_msg& message, const ns_rr& record, const std::string& 
 
 Result<std::vector<Srv>> Dns::srv(const std::string& name) const {
   State state;
+  const auto parser = Parser::load();
+  if (!parser) return Error{Error::Kind::system, "libresolv.so.2 can't be loaded"};
   if (!state.ready()) return Error{Error::Kind::temporary, "the resolver can't be set up"};
   if (server_) state.ask(*server_);
   std::vector<unsigned char> answer(NS_MAXMSG);
@@ -67,11 +84,11 @@ Result<std::vector<Srv>> Dns::srv(const std::string& name) const {
     return Error{Error::Kind::temporary, name + ": no name server has answered"};
   }
   ns_msg message;
-  if (::ns_initparse(answer.data(), size, &message) < 0) return garbled(name);
+  if (parser->begin(answer.data(), size, &message) < 0) return garbled(name);
   std::vector<Srv> found;
   for (int i = 0; i < ns_msg_count(message, ns_s_an); ++i) {
     ns_rr record;
-    if (::ns_parserr(&message, ns_s_an, i, &record) < 0) return garbled(name);
+    if (parser->record(&message, ns_s_an, i, &record) < 0) return garbled(name);
     if (ns_rr_type(record) != ns_t_srv) continue;  // an alias on the way
     auto each = read(message, record, name);
     if (!each) return std::move(each).error();

@@ -28,7 +28,7 @@ class Dns {
   virtual ~Dns() = default;
 
   // All SRV records of a name such as "_submission._tcp.example.com", none if there are none. temporary (75) if nobody
-  // answers, protocol (76) if what comes can't be read.
+  // answers, protocol (76) if what comes can't be read, system (71) without a library that reads it.
   [[nodiscard]] virtual Result<std::vector<Srv>> srv(const std::string& name) const;
 
  private:

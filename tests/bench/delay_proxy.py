@@ -1,6 +1,6 @@
 """A proxy on loopback that makes a server seem far away.
 
-    with delay_proxy.running(port, round_trip=0.04) as proxy:
+    with delay_proxy.Proxy(port, round_trip=0.04) as proxy:
         ...                                   # clients connect to 127.0.0.1, proxy.port
 
 What one side writes reaches the other half a round trip later, in order, at full bandwidth up to IN_FLIGHT octets a
@@ -13,10 +13,14 @@ nothing to speak of to a stream.
 
 import collections
 import contextlib
+import pathlib
 import socket
+import sys
 import threading
 import time
-from collections.abc import Iterator
+
+sys.path.insert(1, str(pathlib.Path(__file__).resolve().parents[1] / "peers"))
+from listener import Listener  # noqa: E402
 
 IN_FLIGHT = 8 << 20
 CHUNK = 1 << 18
@@ -60,30 +64,15 @@ class Line:
             self.changed.notify_all()
 
 
-class Proxy:
+class Proxy(Listener):
+    """To `host`:`target`; `round_trip` is in seconds."""
+
     def __init__(self, target: int, round_trip: float, host: str = "127.0.0.1"):
         self.target, self.round_trip = (host, target), round_trip
-        self.connections = 0
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=128)
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
+        super().__init__()
 
-    def stop(self) -> None:
-        """No further connections; those that stand go on."""
-        with contextlib.suppress(OSError):
-            self.listener.shutdown(socket.SHUT_RDWR)
-        self.listener.close()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self.listener.accept()
-            except OSError:
-                return
-            self.connections += 1
-            threading.Thread(target=self._serve, args=(client, time.monotonic()), daemon=True).start()
-
-    def _serve(self, client: socket.socket, accepted: float) -> None:
+    def serve(self, client: socket.socket, number: int) -> None:
+        accepted = time.monotonic()
         connected = accepted + self.round_trip  # as a far client would see it
         out, back = Line(), Line()
         threading.Thread(target=self._read, args=(client, out, connected), daemon=True).start()
@@ -134,13 +123,3 @@ def _reset(side: socket.socket) -> None:
     with contextlib.suppress(OSError):
         side.shutdown(socket.SHUT_RDWR)
     side.close()
-
-
-@contextlib.contextmanager
-def running(target: int, round_trip: float, host: str = "127.0.0.1") -> Iterator[Proxy]:
-    """A proxy to `host`:`target`; `round_trip` is in seconds."""
-    proxy = Proxy(target, round_trip, host)
-    try:
-        yield proxy
-    finally:
-        proxy.stop()

@@ -13,23 +13,6 @@ using namespace pillarbox;
 
 namespace {
 
-class Pieces final : public base::Source {
- public:
-  Pieces(std::string_view content, std::size_t piece) : content_(content), piece_(piece) {}
-
-  Result<std::size_t> read(std::span<char> out) override {
-    const std::size_t count = std::min({out.size(), piece_, content_.size() - at_});
-    std::memcpy(out.data(), content_.data() + at_, count);
-    at_ += count;
-    return count;
-  }
-
- private:
-  std::string content_;
-  std::size_t piece_;
-  std::size_t at_ = 0;
-};
-
 struct Parts {
   mail::Header header;
   std::string envelope_line;
@@ -37,7 +20,7 @@ struct Parts {
 };
 
 Parts scan(std::string_view text, std::size_t piece) {
-  auto read = mail::read_header(std::make_unique<Pieces>(text, piece), mail::Normaliser::Nul::drop);
+  auto read = mail::read_header(std::make_unique<fuzz::Pieces>(text, piece), mail::Normaliser::Nul::drop);
   fuzz::check(read.has_value(), "a small input has a header");
   Parts parts{std::move(read->header), std::move(read->envelope_line), {}};
   auto body = base::read_all(*read->body, text.size());

@@ -14,23 +14,6 @@ using namespace pillarbox;
 
 namespace {
 
-class Pieces final : public base::Source {
- public:
-  Pieces(std::string_view content, std::size_t piece) : content_(content), piece_(piece) {}
-
-  Result<std::size_t> read(std::span<char> out) override {
-    const std::size_t count = std::min({out.size(), piece_, content_.size() - at_});
-    std::memcpy(out.data(), content_.data() + at_, count);
-    at_ += count;
-    return count;
-  }
-
- private:
-  std::string_view content_;
-  std::size_t piece_;
-  std::size_t at_ = 0;
-};
-
 void check_reply(std::string_view text) {
   fuzz::check(fuzz::only_crlf(text) && !text.empty(), "a reply is of whole lines", text);
   while (!text.empty()) {
@@ -57,7 +40,7 @@ void check_mail(const app::SmtpMail& mail) {
 }
 
 std::string play(std::string_view script, std::size_t piece, bool reads) {
-  Pieces input(script, piece);
+  fuzz::Pieces input(script, piece);
   std::string all;
   const auto write = [&](std::string_view text) {
     check_reply(text);

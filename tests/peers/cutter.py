@@ -1,6 +1,6 @@
 """A proxy on loopback that cuts connections at random moments.
 
-    with cutter.running(port, seed=1, mean=200_000) as proxy:
+    with cutter.Cutter(port, seed=1, mean=200_000) as proxy:
         ...                                   # clients connect to 127.0.0.1, proxy.port
 
 Each connection has a plan, made of the seed and the connection's number: after how many octets in which direction it is
@@ -19,7 +19,8 @@ import random
 import socket
 import struct
 import threading
-from collections.abc import Iterator
+
+from listener import Listener
 
 CHUNK = 1 << 16
 PATIENCE = 120  # seconds
@@ -48,32 +49,14 @@ class Plan:
         return self.octets if to_server == self.to_server else math.inf
 
 
-class Cutter:
+class Cutter(Listener):
     def __init__(self, target: int, seed: int, mean: float | None):
         self.target, self.seed, self.mean = target, seed, mean
-        self.connections = 0
         self.cuts: list[Plan] = []
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=128)
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
+        super().__init__()
 
-    def stop(self) -> None:
-        """No further connections."""
-        with contextlib.suppress(OSError):
-            self.listener.shutdown(socket.SHUT_RDWR)
-        self.listener.close()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self.listener.accept()
-            except OSError:
-                return
-            plan = Plan(self.seed, self.connections, self.mean)
-            self.connections += 1
-            threading.Thread(target=self._serve, args=(client, plan), daemon=True).start()
-
-    def _serve(self, client: socket.socket, plan: Plan) -> None:
+    def serve(self, client: socket.socket, number: int) -> None:
+        plan = Plan(self.seed, number, self.mean)
         with client, socket.create_connection(("127.0.0.1", self.target)) as server:
             for side in (client, server):
                 side.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -111,12 +94,3 @@ def _cut(source: socket.socket, sink: socket.socket, plan: Plan) -> None:
 def _end(side: socket.socket, how: int) -> None:
     with contextlib.suppress(OSError):
         side.shutdown(how)
-
-
-@contextlib.contextmanager
-def running(target: int, seed: int, mean: float | None) -> Iterator[Cutter]:
-    cutter = Cutter(target, seed, mean)
-    try:
-        yield cutter
-    finally:
-        cutter.stop()
