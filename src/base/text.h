@@ -42,6 +42,8 @@ std::string lower(std::string_view text);
 std::string upper(std::string_view text);
 std::string_view trim(std::string_view text);  // blanks, CR and LF off both ends
 std::vector<std::string_view> split(std::string_view text, char separator);
+template <std::same_as<std::string> Temporary>
+std::vector<std::string_view> split(Temporary&& text, char separator) = delete;  // the pieces would outlive it
 
 // The whole of text as a decimal number, or nothing.
 std::optional<std::uint64_t> number(std::string_view text);

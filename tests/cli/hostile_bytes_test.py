@@ -6,6 +6,7 @@ A value that must arrive is packed together with others into one run: all of the
 has a run to itself, for one bad value hides what becomes of the next.
 """
 import concurrent.futures
+import os
 import re
 import string
 import subprocess
@@ -18,10 +19,13 @@ from support import Case, events
 
 WORKERS = 2
 FIELDS = (b"To", b"Cc", b"Bcc", b"From", b"Sender")
-ARGUMENT = range(1, 256)                                         # what an argument can carry
 ATEXT = (string.ascii_letters + string.digits + "!#$%&'*+-/=?^_`{|}~").encode()
 ALNUM = (string.ascii_letters + string.digits).encode()
 NEVER = {*range(9), *range(10, 32), *range(127, 256)}            # controls but tab, and what alone is no UTF-8
+
+# What an argument can carry. Under the sanitizers, where each start takes eight times as long, one of a kind stands for all.
+ALIKE = {*ALNUM, *range(128, 256)} - {*b"aQ7", 128, 195, 255} if "PILLARBOX_SANITIZE" in os.environ else set()
+ARGUMENT = [byte for byte in range(1, 256) if byte not in ALIKE]
 
 # RFC 5321 section 4.1.2, with a local part alone besides, as hosts of their own have it. Nothing but printable ASCII.
 ATOM = rb"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """The queue as its users meet it: what goes in and what does not, and that what went in comes out once."""
+import contextlib
 import email
 import json
 import os
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import time
 import unittest
+from pathlib import Path
 
 sys.dont_write_bytecode = True
 from lenient_server import Server
@@ -65,6 +67,14 @@ class Queue(Case):
 
     def bodies(self):
         return [body for connection in self.server.take() for body in connection.bodies if body.answer == 250]
+
+    def runners(self):
+        """The processes that have been told of this test's queue."""
+        found = []
+        for words in Path("/proc").glob("[0-9]*/cmdline"):
+            with contextlib.suppress(OSError):
+                found += [words] if str(self.folder / "queue").encode() in words.read_bytes() else []
+        return found
 
     def files(self, folder="queue"):
         return sorted(str(path.relative_to(self.folder / folder)) for path in (self.folder / folder).rglob("*") if path.is_file())
@@ -342,6 +352,9 @@ class Queue(Case):
         deadline = time.monotonic() + 30
         while self.files():
             self.assertLess(time.monotonic(), deadline, "nobody has run the queue")
+            time.sleep(0.01)
+        while self.runners():
+            self.assertLess(time.monotonic(), deadline, "the runner does not end")
             time.sleep(0.01)
 
 
