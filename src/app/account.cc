@@ -124,23 +124,38 @@ Result<std::optional<smtp::Login>> login_of(const config::Account& account, std:
       smtp::Login{std::move(credentials->user), std::move(credentials->password), account.auth->mechanism});
 }
 
+Result<std::optional<smtp::Login>> OwnSecrets::login(const config::Account& account, std::size_t host) {
+  return login_of(account, host, system_);
+}
+
 Result<smtp::Endpoint> endpoint_of(const config::Account& account, const base::System& system) {
+  OwnSecrets secrets(system);
+  return endpoint_of(account, system, secrets);
+}
+
+Result<smtp::Endpoint> endpoint_of(const config::Account& account, const base::System& system, Secrets& secrets) {
   auto endpoint = way_to(account, 0, system);
   if (!endpoint) return endpoint;
-  auto login = login_of(account, 0, system);
+  auto login = secrets.login(account, 0);
   if (!login) return std::move(login).error();
   endpoint->login = *std::move(login);
   const bool own_logins = account.auth && account.auth->source == config::Auth::Source::netrc;
   for (std::size_t i = 1; i < account.hosts.size(); ++i) {
     smtp::Server other{.host = account.hosts[i].name, .port = account.port_of(account.hosts[i])};
     if (own_logins) {
-      auto own = login_of(account, i, system);
+      auto own = secrets.login(account, i);
       if (!own) return std::move(own).error();
       other.login = *std::move(own);
     }
     endpoint->others.push_back(std::move(other));
   }
   return endpoint;
+}
+
+std::string domain_of(const config::Account& account, const base::System& system) {
+  if (!account.domain.empty()) return account.domain;
+  if (account.from && !account.from->domain().empty()) return account.from->domain();
+  return system.fully_qualified_name();
 }
 
 }  // namespace pillarbox::app

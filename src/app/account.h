@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "app/secrets.h"
 #include "base/result.h"
 #include "base/system.h"
 #include "config/load.h"
@@ -27,5 +28,9 @@ Result<std::optional<smtp::Login>> login_of(const config::Account& account, std:
 
 // Both, for all hosts.
 Result<smtp::Endpoint> endpoint_of(const config::Account& account, const base::System& system);
+Result<smtp::Endpoint> endpoint_of(const config::Account& account, const base::System& system, Secrets& secrets);
+
+// The domain of bare names, and of what is sent in the account's name.
+std::string domain_of(const config::Account& account, const base::System& system);
 
 }  // namespace pillarbox::app

@@ -17,7 +17,7 @@ namespace {
 
 constexpr std::size_t looked_at = 100;  // a sender must not pay for a long queue
 
-bool something_due(const std::string& place, const config::Queue& queue, queue::Time now) {
+bool something_due(const QueuePlace& place, const config::Queue& queue, queue::Time now) {
   const auto spool = open_queue(place, false);
   if (!spool || !*spool) return false;
   const auto ids = (*spool)->ids();
@@ -42,19 +42,21 @@ bool something_due(const std::string& place, const config::Queue& queue, queue::
 
 }  // namespace
 
-void run_in_background(const std::string& place, const config::Queue& queue, const std::optional<std::string>& config,
-                       const base::Clock& clock) {
-  if (!queue.enabled || !queue.background || !something_due(place, queue, clock.now())) return;
-  std::vector<std::string> words = {"pillarbox", "queue", "run", "--queue-directory"};
-  const auto add_path = [&](const std::string& path) {
-    const std::unique_ptr<char, decltype(&std::free)> whole(::realpath(path.c_str(), nullptr), &std::free);
-    words.emplace_back(whole ? whole.get() : path);
+void run_in_background(const std::optional<std::string>& directory, const std::optional<std::string>& config,
+                       const config::Queue& queue, const base::System& system, const base::Clock& clock) {
+  if (!queue.enabled || !queue.background) return;
+  const auto places = queue_places(directory, queue, system);
+  const auto due = [&](const QueuePlace& place) { return something_due(place, queue, clock.now()); };
+  if (std::none_of(places.begin(), places.end(), due)) return;
+  std::vector<std::string> words = {"pillarbox", "queue", "run"};
+  const auto add = [&](const char* option, const std::optional<std::string>& path) {
+    if (!path || path->empty()) return;
+    const std::unique_ptr<char, decltype(&std::free)> whole(::realpath(path->c_str(), nullptr), &std::free);
+    words.emplace_back(option);
+    words.emplace_back(whole ? whole.get() : *path);
   };
-  add_path(place);
-  if (config) {
-    words.emplace_back("--config");
-    add_path(*config);
-  }
+  add("--queue-directory", directory);
+  add("--config", config ? config : system.environment("PILLARBOX_CONFIG"));  // which may be relative to this folder
   std::vector<char*> pointers;
   pointers.reserve(words.size() + 1);
   for (std::string& word : words) pointers.push_back(word.data());

@@ -6,13 +6,15 @@
 #include <string>
 
 #include "base/clock.h"
+#include "base/system.h"
 #include "config/settings.h"
 
 namespace pillarbox::app {
 
-// Starts one, if something is due in the queue at that place: in a session of its own, without a terminal and without
-// any descriptor of ours. config: the file that was named, if one was. Whatever fails is left to the next occasion.
-void run_in_background(const std::string& place, const config::Queue& queue, const std::optional<std::string>& config,
-                       const base::Clock& clock);
+// Starts one, if something is due: in a session of its own, without a terminal and without any descriptor of ours.
+// Where the queue's place, or the configuration's file, was named it is named again. Whatever fails is left to the next
+// occasion.
+void run_in_background(const std::optional<std::string>& directory, const std::optional<std::string>& config,
+                       const config::Queue& queue, const base::System& system, const base::Clock& clock);
 
 }  // namespace pillarbox::app

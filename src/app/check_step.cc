@@ -116,6 +116,8 @@ std::string remedy(const smtp::Failure& failure, const smtp::Endpoint& endpoint,
     case Cause::lost:
     case Cause::protocol:
       return remedy_for_silence(endpoint);
+    case Cause::stopped:
+      return "";
     case Cause::tls_not_offered:
       return "tls = \"implicit\" is the way in for a server that has TLS at port 465 only";
     case Cause::tls_failed:

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "app/account.h"
 #include "app/report.h"
 #include "base/spool.h"
 #include "base/text.h"
@@ -102,9 +103,7 @@ Result<std::unique_ptr<base::Source>> Composer::keep(base::Source& body, std::ui
 }
 
 std::string Composer::domain() const {
-  if (!account_.domain.empty()) return account_.domain;
-  if (account_.from && !account_.from->domain().empty()) return account_.from->domain();
-  return system_.fully_qualified_name();
+  return domain_of(account_, system_);
 }
 
 Result<config::Aliases> Composer::aliases() const {

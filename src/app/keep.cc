@@ -6,22 +6,25 @@
 #include <array>
 #include <random>
 
-#include "base/text.h"
+#include "base/held_signals.h"
 
 namespace pillarbox::app {
 namespace {
 
 constexpr const char* system_place = "/var/spool/pillarbox";
-constexpr std::size_t longest_reply = 512;
 
 // A message as the source of its octets.
 class Octets final : public base::Source {
  public:
-  explicit Octets(mail::Message& message) : message_(message) {}
-  Result<std::size_t> read(std::span<char> out) override { return message_.read(out); }
+  Octets(mail::Message& message, base::HeldSignals& signals) : message_(message), signals_(signals) {}
+  Result<std::size_t> read(std::span<char> out) override {
+    if (signals_.count() > 0) return Error{Error::Kind::temporary, "a signal has come"};
+    return message_.read(out);
+  }
 
  private:
   mail::Message& message_;
+  base::HeldSignals& signals_;
 };
 
 Error not_again() {
@@ -44,30 +47,40 @@ Result<std::uint64_t> size_of(mail::Message& message) {
   return size;
 }
 
-// One line, as it may be shown.
-std::string shown(const smtp::Verdict& verdict) {
-  const std::string text =
-      verdict.reply ? std::to_string(verdict.reply->code) + " " + verdict.reply->text() : verdict.text;
-  return base::escape(text).substr(0, longest_reply);
+// The words on it; the state's file makes one line of them.
+std::string words_on(const smtp::Verdict& verdict) {
+  return verdict.reply ? std::to_string(verdict.reply->code) + " " + verdict.reply->text() : verdict.text;
+}
+
+QueuePlace default_place(const base::System& system) {
+  struct stat status {};
+  if (::stat(system_place, &status) == 0 && S_ISDIR(status.st_mode)) return {system_place, true};
+  if (const auto state = system.environment("XDG_STATE_HOME"); state && state->starts_with('/')) {
+    return {*state + "/pillarbox/queue"};
+  }
+  if (const auto home = system.home()) return {*home + "/.local/state/pillarbox/queue"};
+  return {system_place, true};
 }
 
 }  // namespace
 
-std::string queue_place(const std::string& named, const base::System& system) {
-  if (!named.empty()) return named;
+bool QueuePlace::is_roots() const {
   struct stat status {};
-  if (::stat(system_place, &status) == 0 && S_ISDIR(status.st_mode)) return system_place;
-  if (const auto state = system.environment("XDG_STATE_HOME"); state && state->starts_with('/')) {
-    return *state + "/pillarbox/queue";
-  }
-  if (const auto home = system.home()) return *home + "/.local/state/pillarbox/queue";
-  return system_place;
+  return ::geteuid() != 0 && ::stat(path.c_str(), &status) == 0 && status.st_uid == 0;
 }
 
-Result<std::optional<queue::Spool>> open_queue(const std::string& place, bool make) {
-  // Root's own place is everybody's.
-  const bool shared = ::geteuid() == 0;
-  return queue::Spool::open(place, ::geteuid(), make, shared);
+std::vector<QueuePlace> queue_places(const std::optional<std::string>& named, const config::Queue& queue,
+                                     const base::System& system) {
+  if (named) return {{*named}};
+  std::vector<QueuePlace> places;
+  if (!queue.directory.empty()) places.push_back({queue.directory, queue.owner == config::Owner::system});
+  QueuePlace usual = default_place(system);
+  if (places.empty() || places.front().path != usual.path) places.push_back(std::move(usual));
+  return places;
+}
+
+Result<std::optional<queue::Spool>> open_queue(const QueuePlace& place, bool make) {
+  return queue::Spool::open(place.path, ::geteuid(), make, place.shared && ::geteuid() == 0);
 }
 
 bool worth_keeping(const smtp::Verdict& verdict) {
@@ -79,14 +92,14 @@ void note(queue::State& state, const std::vector<std::size_t>& tried, const smtp
   for (std::size_t i = 0; i < tried.size(); ++i) {
     const smtp::Verdict& verdict = outcome.recipients[i];
     queue::RecipientState& recipient = state.recipients[tried[i]];
-    recipient.reply = verdict.fate == smtp::Fate::accepted ? "" : shown(verdict);
+    recipient.reply = verdict.fate == smtp::Fate::accepted ? "" : words_on(verdict);
     recipient.status = verdict.reply ? verdict.reply->enhanced_status() : "";
     recipient.progress = verdict.fate == smtp::Fate::accepted ? queue::Progress::accepted
                          : worth_keeping(verdict)             ? queue::Progress::owed
                                                               : refused_as;
   }
   const smtp::Verdict* worst = outcome.worst();
-  state.reply = worst ? shown(*worst) : "";
+  state.reply = worst ? words_on(*worst) : "";
   ++state.tries;
   state.last = now;
   std::random_device random;
@@ -94,11 +107,12 @@ void note(queue::State& state, const std::vector<std::size_t>& tried, const smtp
 }
 
 Result<std::string> keep(queue::Spool& spool, queue::Entry entry, const queue::State& state, mail::Message& message) {
+  base::HeldSignals signals;
   const auto size = size_of(message);
   if (!size) return size.error();
   auto added = spool.begin(std::move(entry), *size);
   if (!added) return added.error();
-  Octets octets(message);
+  Octets octets(message, signals);
   if (const auto written = added->write(octets); !written) return written.error();
   return added->commit(state);
 }

@@ -16,12 +16,23 @@
 
 namespace pillarbox::app {
 
-// The folder that holds a folder for each user: the one that is named (--queue-directory, else queue.directory), else
-// /var/spool/pillarbox where that exists, else the caller's own below $XDG_STATE_HOME.
-std::string queue_place(const std::string& named, const base::System& system);
+// A folder that holds a folder for each user.
+struct QueuePlace {
+  std::string path;
+  bool shared = false;  // the host's, which root makes for everybody
 
-// The caller's queue; made if asked for.
-Result<std::optional<queue::Spool>> open_queue(const std::string& place, bool make);
+  // Root's runner looks at it for other users' mail.
+  [[nodiscard]] bool is_roots() const;
+};
+
+// Where the caller's queue is: in the place that is named (--queue-directory), else in the configuration's, else in
+// /var/spool/pillarbox where that exists, else in the caller's own below $XDG_STATE_HOME. New mail goes to the first;
+// in the default one, which is the last, there may be mail from before there was a configuration.
+std::vector<QueuePlace> queue_places(const std::optional<std::string>& named, const config::Queue& queue,
+                                     const base::System& system);
+
+// The caller's queue in a place; made if asked for.
+Result<std::optional<queue::Spool>> open_queue(const QueuePlace& place, bool make);
 
 // Trying later can help: for now it was refused, or the account is in trouble and not the message.
 bool worth_keeping(const smtp::Verdict& verdict);
@@ -31,7 +42,8 @@ bool worth_keeping(const smtp::Verdict& verdict);
 void note(queue::State& state, const std::vector<std::size_t>& tried, const smtp::Outcome& outcome,
           queue::Progress refused_as, const queue::Steps& retry, queue::Time now);
 
-// Puts a transaction's message into the queue, for those recipients that the state owes. Its id.
+// Puts a transaction's message into the queue, for those recipients that the state owes. Its id. A signal that comes
+// meanwhile takes effect when it is in, or nothing is left of it.
 Result<std::string> keep(queue::Spool& spool, queue::Entry entry, const queue::State& state, mail::Message& message);
 
 }  // namespace pillarbox::app

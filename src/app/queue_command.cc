@@ -43,15 +43,26 @@ int printed(const std::string& program) {
   return flushed ? 0 : fail(program, flushed.error());
 }
 
-// Without a configuration, or with a faulty one, the queue is in its default place.
-Result<std::optional<queue::Spool>> find_queue(const QueueCall& call, const base::System& system) {
-  std::string named = call.directory.value_or("");
-  if (named.empty()) {
-    const auto loaded = load_configuration(call.config, system);
-    if (!loaded && call.config) return loaded.error();
-    if (loaded) named = loaded->settings.queue.directory;
+Result<std::vector<queue::Spool>> open_all(const std::vector<QueuePlace>& places) {
+  std::vector<queue::Spool> spools;
+  for (const QueuePlace& place : places) {
+    auto spool = open_queue(place, false);
+    if (!spool) return spool.error();
+    if (*spool) spools.push_back(**std::move(spool));
   }
-  return open_queue(queue_place(named, system), false);
+  return spools;
+}
+
+// Without a configuration the queue is in its default place; with a faulty one it may be elsewhere.
+Result<std::vector<queue::Spool>> find_queues(const QueueCall& call, const base::System& system) {
+  config::Queue settings;
+  if (!call.directory) {
+    const auto loaded = config::load({.named = call.config}, system);
+    if (!loaded && call.config) return loaded.error();
+    if (!loaded) complain(call.program, loaded.error());
+    if (loaded) settings = loaded->settings.queue;
+  }
+  return open_all(queue_places(call.directory, settings, system));
 }
 
 std::string sender_of(const queue::Entry& entry) {
@@ -104,15 +115,15 @@ Error usage(const std::string& text) {
 // Does something with each of the messages that are named, or with all. Somebody else's lock is a reason to try later.
 int for_each(const QueueCall& call, const Options& options, const std::vector<std::string>& ids,
              const base::System& system, const std::function<Result<void>(queue::Locked&)>& action) {
-  auto spool = find_queue(call, system);
-  if (!spool) return fail(call.program, spool.error());
+  auto spools = find_queues(call, system);
+  if (!spools) return fail(call.program, spools.error());
   std::vector<std::string> wanted = ids;
   const bool all = options.has("all");
   if (all == !ids.empty()) return fail(call.program, usage(all ? "--all, or ids" : "which message? an id, or --all"));
-  if (all && *spool) {
-    auto found = (*spool)->ids();
+  for (std::size_t i = 0; all && i < spools->size(); ++i) {
+    auto found = (*spools)[i].ids();
     if (!found) return fail(call.program, found.error());
-    wanted = *std::move(found);
+    wanted.insert(wanted.end(), found->begin(), found->end());
   }
   Tally tally;
   const auto failed = [&](const Error& error) {
@@ -120,11 +131,13 @@ int for_each(const QueueCall& call, const Options& options, const std::vector<st
     tally.add(error.kind);
   };
   for (const std::string& id : wanted) {
-    const bool there = *spool && queue::is_id(id) && (*spool)->look(id);
+    const auto spool = std::find_if(spools->begin(), spools->end(),
+                                    [&](const queue::Spool& each) { return queue::is_id(id) && each.look(id); });
+    const bool there = spool != spools->end();
     if (!there && !all) failed({Error::Kind::no_input, base::quote(id) + ": there is no such message in the queue"});
     if (!there) continue;
     std::vector<std::string> warnings;
-    auto locked = (*spool)->lock(id, warnings);
+    auto locked = spool->lock(id, warnings);
     for (const std::string& warning : warnings) complain(call.program, warning);
     if (!locked) {
       failed(locked.error());
@@ -171,27 +184,40 @@ int run_queue(const QueueCall& call, const Selection& selection, const base::Sys
   auto loaded = load_configuration(call.config, system);
   if (!loaded) return fail(call.program, loaded.error());
   const config::Settings& settings = loaded->settings;
-  auto spool = open_queue(queue_place(call.directory.value_or(settings.queue.directory), system), false);
-  if (!spool) return fail(call.program, spool.error());
-  if (!*spool) return 0;
+  auto spools = open_all(queue_places(call.directory, settings.queue, system));
+  if (!spools) return fail(call.program, spools.error());
   Console console({.trace = call.verbose}, call.program);
-  Runner runner(settings, **spool, call.driver, console, call.program, system, clock);
-  const auto ran = runner.run(selection);
-  return ran ? 0 : fail(call.program, ran.error());
+  base::HeldSignals signals;
+  OwnSecrets secrets(system);
+  for (queue::Spool& spool : *spools) {
+    Runner runner({.settings = settings,
+                   .spool = spool,
+                   .driver = call.driver,
+                   .view = console,
+                   .program = call.program,
+                   .system = system,
+                   .clock = clock,
+                   .signals = signals,
+                   .secrets = secrets});
+    if (const auto ran = runner.run(selection); !ran) return fail(call.program, ran.error());
+  }
+  return 0;
 }
 
 int list_queue(const QueueCall& call, const base::System& system) {
-  auto spool = find_queue(call, system);
-  if (!spool) return fail(call.program, spool.error());
-  const auto ids = *spool ? (*spool)->ids() : Result<std::vector<std::string>>(std::vector<std::string>());
-  if (!ids) return fail(call.program, ids.error());
+  const auto spools = find_queues(call, system);
+  if (!spools) return fail(call.program, spools.error());
   std::size_t count = 0;
-  for (const std::string& id : *ids) {
-    const auto listed = (*spool)->look(id);
-    if (!listed) continue;
-    const std::string text = call.json ? (count == 0 ? "[" : ",\n ") + as_json(*listed) : as_text(*listed);
-    std::fwrite(text.data(), 1, text.size(), stdout);
-    ++count;
+  for (const queue::Spool& spool : *spools) {
+    const auto ids = spool.ids();
+    if (!ids) return fail(call.program, ids.error());
+    for (const std::string& id : *ids) {
+      const auto listed = spool.look(id);
+      if (!listed) continue;
+      const std::string text = call.json ? (count == 0 ? "[" : ",\n ") + as_json(*listed) : as_text(*listed);
+      std::fwrite(text.data(), 1, text.size(), stdout);
+      ++count;
+    }
   }
   if (call.json) {
     std::fputs(count == 0 ? "[]\n" : "]\n", stdout);

@@ -311,7 +311,7 @@ Result<int> run(const Task& task, const base::System& system, const base::Clock&
   if (task.continue_on_reject) {
     complain(program, "-c sends a message that nobody is to get: only a server under test should be treated so");
   }
-  Run shared(task, Inputs(task, task.endpoint, system, clock), queue_place("", system));
+  Run shared(task, Inputs(task, task.endpoint, system, clock), queue_places({}, {}, system).front().path);
   std::deque<Worker> workers;
   for (unsigned i = 0; i < task.jobs; ++i) {
     Worker& worker = workers.emplace_back(task, shared, system, clock);

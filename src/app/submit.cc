@@ -12,7 +12,6 @@
 #include "app/background.h"
 #include "app/console.h"
 #include "app/dry_run.h"
-#include "app/keep.h"
 #include "app/report.h"
 #include "base/text.h"
 #include "mail/header.h"
@@ -89,7 +88,7 @@ Result<Sent> Submit::try_to(const Request& request, std::unique_ptr<base::Source
     if (manner_.dry_run) why = why_chosen(request, read->header, settings_);
   }
   const config::Account without;
-  const Composer composer(account_ ? *account_ : without, place(), program_, system_, clock_);
+  const Composer composer(account_ ? *account_ : without, place().path, program_, system_, clock_);
   auto submission = composer.compose(request, *std::move(read));
   if (!submission) return submission.error();
   if (manner_.dry_run) {
@@ -104,8 +103,8 @@ Result<Sent> Submit::try_to(const Request& request, std::unique_ptr<base::Source
   return send(*submission);
 }
 
-std::string Submit::place() const {
-  return queue_place(manner_.directory.value_or(settings_.queue.directory), system_);
+QueuePlace Submit::place() const {
+  return queue_places(manner_.directory, settings_.queue, system_).front();
 }
 
 Result<Sent> Submit::send(Submission& submission) {
@@ -126,13 +125,14 @@ Result<Sent> Submit::send(Submission& submission) {
 // Nothing could be tried: the trouble is the account's.
 Result<Sent> Submit::give_up(Submission& submission, const Error& error) {
   const std::size_t recipients = submission.transaction.envelope.recipients().size();
-  auto sent = finish(submission, smtp::untried(recipients, {.kind = error.kind, .account = true, .text = error.text}));
+  auto sent =
+      finish(submission, smtp::untried(recipients, {.kind = error.kind, .account = true, .text = error.text}), false);
   if (!error.hint.empty()) complain(program_, "  " + error.hint);
   return sent;
 }
 
 // What was not taken waits in the queue where trying later can help; else the caller is told.
-Result<Sent> Submit::finish(Submission& submission, const smtp::Outcome& outcome) {
+Result<Sent> Submit::finish(Submission& submission, const smtp::Outcome& outcome, bool tried) {
   Tally tally;
   bool waits = false;
   for (const smtp::Verdict& verdict : outcome.recipients) {
@@ -153,6 +153,11 @@ Result<Sent> Submit::finish(Submission& submission, const smtp::Outcome& outcome
     const auto refused_as = report_later ? queue::Progress::refused : queue::Progress::told;
     note(state, all, outcome, refused_as, settings_.queue.retry, clock_.now());
     if (!state.owes()) state.next = {};
+    if (!tried) {  // due at once: a runner may have what was missing
+      state.tries = 0;
+      state.next = {};
+      state.last = {};
+    }
     return store(submission, outcome, state, report_later ? 0 : code);
   }
   const smtp::Verdict* worst = outcome.worst();
@@ -161,7 +166,9 @@ Result<Sent> Submit::finish(Submission& submission, const smtp::Outcome& outcome
             .accepted = outcome.accepted.has_value(),
             .passing = worst && worth_keeping(*worst),
             .why = report(submission.transaction.envelope, outcome)};
-  if (outcome.accepted && may_queue()) run_in_background(place(), settings_.queue, manner_.config, clock_);
+  if (outcome.accepted && may_queue()) {
+    run_in_background(manner_.directory, manner_.config, settings_.queue, system_, clock_);
+  }
   return sent;
 }
 
@@ -176,7 +183,7 @@ Sent Submit::store(Submission& submission, const smtp::Outcome& outcome, const q
     log(submission, outcome, code, "failed", "");
     return {.code = code, .accepted = outcome.accepted.has_value(), .passing = true, .why = id.error().text};
   }
-  for (std::size_t i = 0; state.tries > 0 && i < state.recipients.size(); ++i) {
+  for (std::size_t i = 0; !manner_.queue_only && i < state.recipients.size(); ++i) {
     const std::string who = envelope.recipients()[i].text();
     const queue::Progress progress = state.recipients[i].progress;
     if (progress == queue::Progress::owed) complain(program_, who + ": waits in the queue as " + *id);
@@ -187,7 +194,8 @@ Sent Submit::store(Submission& submission, const smtp::Outcome& outcome, const q
 }
 
 Result<std::string> Submit::enqueue(Submission& submission, const queue::State& state) const {
-  auto spool = open_queue(place(), true);
+  const QueuePlace where = place();
+  auto spool = open_queue(where, true);
   if (!spool) return spool.error();
   queue::Entry entry{.arrived = clock_.now(),
                      .uid = ::geteuid(),
@@ -199,7 +207,11 @@ Result<std::string> Submit::enqueue(Submission& submission, const queue::State& 
     entry.owner = account_->owner == config::Owner::system ? queue::Owner::system : queue::Owner::user;
     entry.account_named = account_named_;
   }
-  return keep(**spool, std::move(entry), state, submission.transaction.message);
+  const bool due = state.owes() && state.next == queue::Time{};
+  const bool announced = due && entry.owner != queue::Owner::user && where.is_roots();
+  auto id = keep(**spool, std::move(entry), state, submission.transaction.message);
+  if (id && announced) (void)(*spool)->announce();  // the timer finds it all the same
+  return id;
 }
 
 // Says who did not get it, and why.

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "app/compose.h"
+#include "app/keep.h"
 #include "base/clock.h"
 #include "base/result.h"
 #include "base/source.h"
@@ -49,11 +50,11 @@ class Submit {
   Result<Sent> try_to(const Request& request, std::unique_ptr<base::Source> input);
   Result<Sent> send(Submission& submission);
   Result<Sent> give_up(Submission& submission, const Error& error);
-  Result<Sent> finish(Submission& submission, const smtp::Outcome& outcome);
+  Result<Sent> finish(Submission& submission, const smtp::Outcome& outcome, bool tried = true);
   Sent store(Submission& submission, const smtp::Outcome& outcome, const queue::State& state, int code);
   Result<std::string> enqueue(Submission& submission, const queue::State& state) const;
   [[nodiscard]] std::string report(const mail::Envelope& envelope, const smtp::Outcome& outcome) const;
-  [[nodiscard]] std::string place() const;
+  [[nodiscard]] QueuePlace place() const;
   [[nodiscard]] bool may_queue() const { return settings_.queue.enabled && manner_.queue; }
   void log(const Submission& submission, const smtp::Outcome& outcome, int code, std::string_view status,
            const std::string& id) const;

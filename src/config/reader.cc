@@ -37,6 +37,8 @@ void Reader::read(const Parsed& file) {
   file_ = &file;
   const Value root{file.root, file.text, system_};
   group(root, settings_, settings_keys());
+  const auto queue = member(root, "queue");
+  if (queue && member(*queue, "directory")) settings_.queue.owner = file.owner;
   check_default(root);
   earlier_ = &file;
 }

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
@@ -10,10 +9,10 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <csignal>
 #include <system_error>
 
 #include "base/child.h"
+#include "base/held_signals.h"
 #include "base/unique_fd.h"
 #include "config/netrc.h"
 
@@ -45,11 +44,6 @@ bool read_line(int fd, std::string& line) {
 class NoEcho {
  public:
   explicit NoEcho(int fd) : fd_(fd), changed_(::tcgetattr(fd, &before_) == 0) {
-    sigset_t signals;
-    ::sigemptyset(&signals);
-    for (const int signal : {SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGTSTP}) ::sigaddset(&signals, signal);
-    ::sigprocmask(SIG_BLOCK, &signals, &mask_);
-    signals_ = base::UniqueFd(::signalfd(-1, &signals, SFD_CLOEXEC));
     termios quiet = before_;
     quiet.c_lflag &= ~static_cast<tcflag_t>(ECHO);
     if (changed_) ::tcsetattr(fd_, TCSAFLUSH, &quiet);
@@ -58,23 +52,21 @@ class NoEcho {
   NoEcho& operator=(const NoEcho&) = delete;
   ~NoEcho() {
     if (changed_) ::tcsetattr(fd_, TCSADRAIN, &before_);  // what was typed ahead is the message's
-    ::sigprocmask(SIG_SETMASK, &mask_, nullptr);
   }
 
   // Until a line was typed. False if a signal came instead.
   [[nodiscard]] bool wait() const {
-    std::array<pollfd, 2> watched = {{{fd_, POLLIN, 0}, {signals_.get(), POLLIN, 0}}};
+    std::array<pollfd, 2> watched = {{{fd_, POLLIN, 0}, {signals_.descriptor(), POLLIN, 0}}};
     while (::poll(watched.data(), watched.size(), -1) < 0 && errno == EINTR) {
     }
     return (watched[1].revents & POLLIN) == 0;
   }
 
  private:
+  base::HeldSignals signals_{SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGTSTP};  // first, so that it ends last
   int fd_;
   termios before_{};
   bool changed_;
-  sigset_t mask_{};
-  base::UniqueFd signals_;
 };
 
 }  // namespace

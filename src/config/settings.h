@@ -120,6 +120,7 @@ struct Log {
 struct Queue {
   bool enabled = true;
   std::string directory;
+  Owner owner = Owner::system;  // whose file names the directory
   std::vector<std::chrono::seconds> retry = {std::chrono::minutes(1), std::chrono::minutes(5), std::chrono::minutes(30),
                                              std::chrono::hours(2)};
   std::chrono::seconds expire = std::chrono::hours(120);

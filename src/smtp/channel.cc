@@ -60,6 +60,7 @@ bool Channel::hear() {
 bool Channel::flush() {
   session_.progress();
   while (begin_ < end_) {
+    if (session_.stopped()) return over(Failure::Cause::stopped);
     const Step heard = read();
     if (heard == Step::over) return false;
     if (heard == Step::done) continue;
@@ -99,10 +100,13 @@ Channel::Step Channel::read() {
 bool Channel::wait(bool to_write) {
   using std::chrono::milliseconds;
   const auto left = std::chrono::duration_cast<milliseconds>(session_.deadline() - base::Instant::clock::now());
+  if (session_.stopped()) return over(Failure::Cause::stopped);
   if (left.count() < 0) return over(Failure::Cause::timeout);
   if (!to_write) acknowledge_quickly(descriptor());
-  pollfd watched{descriptor(), static_cast<short>(to_write ? POLLIN | POLLOUT : POLLIN), 0};
-  ::poll(&watched, 1, static_cast<int>(std::min<milliseconds::rep>(left.count() + 1, 60000)));
+  const auto events = static_cast<short>(to_write ? POLLIN | POLLOUT : POLLIN);
+  const int signals = session_.signals_ ? session_.signals_->descriptor() : -1;
+  std::array<pollfd, 2> watched = {{{descriptor(), events, 0}, {signals, POLLIN, 0}}};
+  ::poll(watched.data(), watched.size(), static_cast<int>(std::min<milliseconds::rep>(left.count() + 1, 1000)));
   return true;
 }
 

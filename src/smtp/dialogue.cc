@@ -430,6 +430,11 @@ Dialogue::Next Dialogue::refuse(Record& record, Phase phase, const Reply& reply)
   return Next::go_on;
 }
 
+bool Dialogue::awaits_acceptance() const {
+  return std::any_of(records_.begin(), records_.end(),
+                     [](const Record& record) { return record.ended && record.awaited > 0; });
+}
+
 void Dialogue::body(std::string_view piece) {
   phase_ = Phase::body;
   view_.body(piece);

@@ -100,6 +100,8 @@ class Dialogue {
   [[nodiscard]] std::optional<Phase> awaited() const {
     return awaited_.empty() ? std::nullopt : std::optional(awaited_.front().phase);
   }
+  // A message has been said to its end, and nobody knows yet whether it was taken.
+  [[nodiscard]] bool awaits_acceptance() const;
   [[nodiscard]] std::size_t outstanding() const { return awaited_.size(); }  // commands without a reply
   [[nodiscard]] const Connection& connection() const { return connection_; }
   // The oldest transaction that was not forgotten; there must be one.

@@ -38,6 +38,7 @@ struct Failure {
     refused,           // by the reply
     lost,              // the connection ended or was reset
     timeout,           // a deadline passed
+    stopped,           // by a signal to us
     protocol,          // what came is no SMTP
     unknown_host,      // the name does not exist
     unresolved,        // its address can't be had at the moment

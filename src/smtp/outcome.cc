@@ -43,6 +43,7 @@ Kind kind_of(const Failure& failure) {
       return refusal_kind(failure.phase, *failure.reply);
     case Cause::lost:
     case Cause::timeout:
+    case Cause::stopped:
     case Cause::unresolved:
     case Cause::unreachable:
       return Kind::temporary;
@@ -72,7 +73,8 @@ std::string with(const std::string& what, const std::string& detail) {
 
 // The connection failed, and no reply says what became of the transaction.
 bool unanswered(const Failure& failure) {
-  return failure.cause == Cause::lost || failure.cause == Cause::timeout || failure.cause == Cause::protocol;
+  return failure.cause == Cause::lost || failure.cause == Cause::timeout || failure.cause == Cause::stopped ||
+         failure.cause == Cause::protocol;
 }
 
 std::string text_of(const Failure& failure) {
@@ -85,6 +87,8 @@ std::string text_of(const Failure& failure) {
       return with("the connection was lost during " + where, failure.text);
     case Cause::timeout:
       return "timed out during " + where;
+    case Cause::stopped:
+      return "stopped by a signal during " + where;
     case Cause::protocol:
       return with("the server broke the protocol at " + where, failure.text);
     case Cause::unknown_host:
@@ -138,6 +142,7 @@ Verdict judge(const Failure& failure) {
       .kind = kind,
       .account = before_mail(failure.phase) && failure.cause != Cause::source && failure.cause != Cause::unsupported,
       .elsewhere = before_ehlo(failure),
+      .stopped = failure.cause == Cause::stopped && failure.phase != Phase::dot,
       .passing = failure.cause == Cause::lost || (failure.reply && failure.reply->transient()),
       .text = text_of(failure),
       .reply = failure.reply};

@@ -25,6 +25,7 @@ struct Verdict {
   Error::Kind kind = Error::Kind::temporary;
   bool account = false;    // not this message's trouble: another one would fare the same
   bool elsewhere = false;  // the account's next host may do
+  bool stopped = false;    // by a signal to us, with nothing said against the message
   bool passing = false;    // a connection that the server gave up, or a 4xx: it may be over at the next try
   std::string text = {};   // one line for people, with the server's words; not escaped
   std::optional<Reply> reply = {};

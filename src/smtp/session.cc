@@ -354,10 +354,13 @@ void Session::loop() {
     if (running == 0) break;
     // While the body goes out libcurl waits for room to write and does not listen.
     const bool in_body = dialogue_.phase() == Phase::body;
-    curl_waitfd ear{.fd = socket(), .events = CURL_WAIT_POLLIN, .revents = 0};
+    std::array<curl_waitfd, 2> ears = {
+        {{.fd = signals_ ? signals_->descriptor() : -1, .events = CURL_WAIT_POLLIN, .revents = 0},
+         {.fd = socket(), .events = CURL_WAIT_POLLIN, .revents = 0}}};
     const auto left = std::chrono::duration_cast<milliseconds>(deadline() - base::Instant::clock::now());
     const auto wait = std::clamp<milliseconds::rep>(left.count() + 1, 0, 1000);
-    curl_multi_poll(multi_.get(), &ear, in_body && ear.fd >= 0 ? 1 : 0, static_cast<int>(wait), nullptr);
+    const unsigned count = in_body && socket() >= 0 ? 2 : 1;
+    curl_multi_poll(multi_.get(), ears.data(), count, static_cast<int>(wait), nullptr);
     notice_tls();
     if (!watch()) break;
   }
@@ -384,9 +387,14 @@ bool Session::watch() {
     dialogue_.fail({.cause = Failure::Cause::lost, .phase = dialogue_.phase()});
     return false;
   }
-  if (base::Instant::clock::now() < deadline()) return true;
-  dialogue_.fail({.cause = Failure::Cause::timeout, .phase = dialogue_.phase()});
+  if (!stopped() && base::Instant::clock::now() < deadline()) return true;
+  dialogue_.fail({.cause = stopped() ? Failure::Cause::stopped : Failure::Cause::timeout, .phase = dialogue_.phase()});
   return false;
+}
+
+bool Session::stopped() const {
+  const unsigned signals = signals_ ? signals_->count() : 0;
+  return signals > 1 || (signals == 1 && !dialogue_.awaits_acceptance());
 }
 
 // When the silence has lasted too long. It counts from the last command, connection or piece of the body, not from the

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/held_signals.h"
 #include "base/result.h"
 #include "mail/message.h"
 #include "smtp/dialogue.h"
@@ -38,6 +39,10 @@ class Session {
 
   // Ends the connection with QUIT, if there is one.
   void close();
+
+  // A signal ends the conversation as a failure does, but for a final dot that has been said: its reply is waited for,
+  // unless another signal comes.
+  void heed(base::HeldSignals* signals) { signals_ = signals; }
 
   // Connects, secures and logs in, and leaves the connection to a Channel. False: the dialogue knows why.
   bool open();
@@ -86,6 +91,7 @@ class Session {
   void let_go() noexcept;
   void loop();
   bool watch();
+  [[nodiscard]] bool stopped() const;
   void explain(CURLcode code);
   [[nodiscard]] Failure::Cause resolver_trouble() const;
   [[nodiscard]] Error::Kind kind_of_setting(CURLcode code) const;
@@ -128,6 +134,7 @@ class Session {
   std::unique_ptr<CURLM, MultiDeleter> multi_;
   std::unique_ptr<CURL, EasyDeleter> easy_;
   std::unique_ptr<curl_slist, ListDeleter> detour_;
+  base::HeldSignals* signals_ = nullptr;
   CertificateWatch watch_;              // of what the server shows
   std::optional<Presented> presented_;  // by the server, when a certificate was looked at last
   std::string error_text_;              // libcurl writes here (CURL_ERROR_SIZE)

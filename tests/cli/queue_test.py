@@ -1,8 +1,6 @@
 #!/usr/bin/env python3
 """The queue as its users meet it: what goes in and what does not, and that what went in comes out once."""
-import contextlib
 import email
-import json
 import os
 import re
 import signal
@@ -11,74 +9,12 @@ import subprocess
 import sys
 import time
 import unittest
-from pathlib import Path
 
 sys.dont_write_bytecode = True
-from lenient_server import Server
-from support import Case
-
-MESSAGE = b"From: al@x.test\nTo: b@x.test\nMessage-ID: <1@x.test>\nSubject: s\n\nhi\n.\n..two\n"
+from queue_case import MESSAGE, QueueCase, refuses
 
 
-def refuses(**replies):
-    """A script for the server: what it says to a verb ("rcpt", "dot", …), else what it would say."""
-    def script(connection, moment):
-        reply = replies.get(moment.lower())
-        if not reply:
-            return False
-        connection.say(reply)
-        return True
-    return script
-
-
-class Queue(Case):
-    def setUp(self):
-        super().setUp()
-        self.server = None
-
-    def serve(self, script=None, **more):
-        self.server = Server(script, **more)
-        self.addCleanup(self.server.stop)
-        return self.server
-
-    def write_configuration(self, port, account="", queue=""):
-        path = self.folder / "pillarbox.conf"
-        path.write_text(
-            f'accounts = ( {{ name = "t"; host = "127.0.0.1"; port = {port}; tls = "off"; from = "alice@example.org"; {account} }} );\n'
-            f'log = {{ syslog = false; file = "{self.folder}/log"; }};\n'
-            f'queue = {{ directory = "{self.folder}/queue"; background = false; {queue} }};\n')
-        path.chmod(0o600)
-        self.environment["PILLARBOX_CONFIG"] = str(path)
-
-    def submit(self, *words, code=0, stdin=MESSAGE):
-        run = self.run_as("sendmail", *(words or ("b@x.test",)), stdin=stdin)
-        self.assertEqual(run.returncode, code, run.stderr)
-        return run
-
-    def listed(self):
-        run = self.run_as("pillarbox", "queue", "list", "--json")
-        self.assertEqual(run.returncode, 0, run.stderr)
-        return json.loads(run.stdout)
-
-    def run_queue(self, *words):
-        run = self.run_as("sendmail", *(words or ("-q",)))
-        self.assertEqual(run.returncode, 0, run.stderr)
-        return run
-
-    def bodies(self):
-        return [body for connection in self.server.take() for body in connection.bodies if body.answer == 250]
-
-    def runners(self):
-        """The processes that have been told of this test's queue."""
-        found = []
-        for words in Path("/proc").glob("[0-9]*/cmdline"):
-            with contextlib.suppress(OSError):
-                found += [words] if str(self.folder / "queue").encode() in words.read_bytes() else []
-        return found
-
-    def files(self, folder="queue"):
-        return sorted(str(path.relative_to(self.folder / folder)) for path in (self.folder / folder).rglob("*") if path.is_file())
-
+class Queue(QueueCase):
     def test_what_goes_in_comes_out_unchanged_and_once(self):
         with socket.socket() as closed:
             closed.bind(("127.0.0.1", 0))

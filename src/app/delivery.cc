@@ -1,0 +1,287 @@
+#include "app/delivery.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "app/account.h"
+#include "app/keep.h"
+#include "app/report.h"
+#include "mail/header.h"
+#include "mail/prepare.h"
+#include "queue/bounce.h"
+
+namespace pillarbox::app {
+namespace {
+
+constexpr const char* delivery_expired = "4.4.7";  // RFC 3463
+
+bool holds(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+std::string address_of(const mail::ReversePath& path) {
+  return path.address() ? path.address()->text() : "";
+}
+
+bool any(const queue::State& state, queue::Progress progress) {
+  return std::any_of(state.recipients.begin(), state.recipients.end(),
+                     [&](const queue::RecipientState& each) { return each.progress == progress; });
+}
+
+std::string_view given_up_as(const queue::Entry& entry) {
+  return queue::may_report(entry) ? "bounced" : "failed";
+}
+
+// The sender that the account lets a message have, whatever its file says. One that was made up for want of a
+// configuration is the account's own, now that there is one.
+mail::ReversePath allowed_sender(const config::Account* account, const queue::Entry& entry,
+                                 const base::System& system) {
+  const mail::ReversePath& sender = entry.envelope.sender();
+  if (!account || !account->from || sender.is_null()) return sender;
+  const bool own = account->sender != config::Sender::keep || !account->allow_from_override;
+  const bool made_up =
+      entry.owner == queue::Owner::none && address_of(sender) == system.login() + '@' + system.fully_qualified_name();
+  return own || made_up ? mail::ReversePath(*account->from) : sender;
+}
+
+}  // namespace
+
+bool fits(const Selection& selection, const queue::Entry& entry, const queue::State& state,
+          const std::vector<std::chrono::seconds>& retry, queue::Time now) {
+  if (selection.due_only && !queue::is_due(state, retry, now)) return false;
+  if (!holds(entry.id, selection.id) || !holds(address_of(entry.envelope.sender()), selection.sender)) return false;
+  const auto& recipients = entry.envelope.recipients();
+  for (std::size_t i = 0; i < recipients.size(); ++i) {
+    const bool owed = state.recipients[i].progress == queue::Progress::owed;
+    if ((owed || !state.owes()) && holds(recipients[i].text(), selection.recipient)) return true;
+  }
+  return false;
+}
+
+std::optional<smtp::Transaction> Delivery::next() {
+  while (!over() && !(left_.empty() && ids_.empty())) {
+    auto tried = pick();
+    if (!tried) continue;
+    if (auto transaction = offer(*std::move(tried))) return transaction;
+  }
+  return std::nullopt;
+}
+
+std::optional<Delivery::Tried> Delivery::pick() {
+  if (!left_.empty()) {
+    Tried tried = std::move(left_.front());
+    left_.pop_front();
+    return tried;
+  }
+  const std::string id = std::move(ids_.front());
+  ids_.pop_front();
+  return take(id);
+}
+
+bool Delivery::last() const {
+  const bool more =
+      std::any_of(under_way_.begin(), under_way_.end(), [](const Tried& tried) { return !tried.later.empty(); });
+  return over() || (ids_.empty() && left_.empty() && !more);
+}
+
+void Delivery::done(smtp::Transaction& transaction, const smtp::Outcome& outcome) {
+  Tried tried = std::move(under_way_.front());
+  under_way_.pop_front();
+  // It was the account's trouble, and one has had it already.
+  const bool rests = final_.has_value() && !outcome.accepted;
+  if (outcome.failure && outcome.failure->account) final_ = outcome.failure;
+  const bool stopped = std::all_of(outcome.recipients.begin(), outcome.recipients.end(),
+                                   [](const smtp::Verdict& verdict) { return verdict.stopped; });
+  if (rests || stopped) return;
+  if (auto noted = settle(tried, transaction.envelope, outcome); !noted && !trouble_) trouble_ = noted.error();
+  if (tried.later.empty() || over()) return;
+  tried.now = std::exchange(tried.later, {});
+  tried.first = false;
+  left_.push_back(std::move(tried));
+}
+
+void Delivery::fail(const Error& error) {
+  auto transaction = next();
+  if (!transaction) return;
+  const smtp::Verdict verdict{.kind = error.kind, .account = true, .text = error.text};
+  done(*transaction, smtp::untried(transaction->envelope.recipients().size(), verdict));
+}
+
+void Delivery::fail_all(const Error& error) {
+  const smtp::Verdict verdict{.kind = error.kind, .text = error.text};
+  while (auto transaction = next()) {
+    done(*transaction, smtp::untried(transaction->envelope.recipients().size(), verdict));
+  }
+}
+
+// Locks a message, unless it is somebody else's by now, or has had its turn.
+std::optional<Delivery::Tried> Delivery::take(const std::string& id) {
+  std::vector<std::string> warnings;
+  auto locked = means_.spool.lock(id, warnings);
+  for (const std::string& warning : warnings) complain(means_.program, warning);
+  if (!locked) {
+    complain(means_.program, locked.error());
+    return std::nullopt;
+  }
+  if (!*locked) return std::nullopt;
+  const queue::State& state = (*locked)->state();
+  const auto& retry = means_.settings.queue.retry;
+  if (!fits(selection_, (*locked)->entry(), state, retry, means_.clock.now())) return std::nullopt;
+  if (!state.owes()) {  // a run was stopped before it had cleaned up, or only the report is left
+    if (auto cleaned = clean_up(**locked); !cleaned) trouble_ = cleaned.error();
+    return std::nullopt;
+  }
+  Tried tried{.locked = **std::move(locked), .now = {}, .later = {}};
+  for (std::size_t i = 0; i < state.recipients.size(); ++i) {
+    if (state.recipients[i].progress == queue::Progress::owed) tried.now.push_back(i);
+  }
+  return tried;
+}
+
+// Makes a transaction of it, of as many recipients as one may have: what it came to is written down before the next.
+std::optional<smtp::Transaction> Delivery::offer(Tried tried) {
+  const queue::Entry& entry = tried.locked.entry();
+  const std::size_t most = account_ ? static_cast<std::size_t>(account_->max_recipients) : tried.now.size();
+  if (tried.now.size() > most) {
+    const auto rest = tried.now.begin() + static_cast<std::ptrdiff_t>(most);
+    tried.later.assign(rest, tried.now.end());
+    tried.now.erase(rest, tried.now.end());
+  }
+  std::vector<mail::Address> recipients;
+  for (const std::size_t i : tried.now) recipients.push_back(entry.envelope.recipients()[i]);
+  auto envelope = mail::Envelope::make(allowed_sender(account_, entry, means_.system), recipients);
+  auto message = message_of(tried.locked);
+  if (!envelope || !message) {
+    complain(means_.program, envelope ? message.error() : envelope.error());
+    return std::nullopt;
+  }
+  smtp::Transaction transaction{
+      .name = entry.id, .envelope = *std::move(envelope), .message = *std::move(message), .dsn = entry.dsn};
+  under_way_.push_back(std::move(tried));
+  return transaction;
+}
+
+// The content as it is, but for an author whom the account does not let it have: a file is its owner's word.
+Result<mail::Message> Delivery::message_of(const queue::Locked& locked) const {
+  std::string head;
+  std::unique_ptr<base::Source> body = locked.content();
+  if (account_ && account_->sender == config::Sender::enforce && account_->from) {
+    auto read = mail::read_header(std::move(body), mail::Normaliser::Nul::drop);
+    if (!read) return read.error();
+    const auto author = mail::author_of(read->header);
+    if (author && author->text() == account_->from->text()) {
+      body = locked.content();
+    } else {
+      mail::enforce_author(read->header, *account_->from, account_->from_full_name);
+      head = read->header.text();
+      body = std::move(read->body);
+    }
+  }
+  mail::Message message(std::move(head), std::move(body),
+                        mail::Normaliser(mail::Normaliser::Part::body, mail::Normaliser::Nul::drop));
+  if (locked.entry().envelope.recipients().size() > 1) message.keep();
+  if (const auto primed = message.prime(); !primed) return primed.error();
+  return message;
+}
+
+// Writes down what a transaction has come to, before anything else happens.
+Result<void> Delivery::settle(Tried& tried, const mail::Envelope& envelope, const smtp::Outcome& outcome) {
+  const auto now = means_.clock.now();
+  const config::Queue& rules = means_.settings.queue;
+  const queue::State& before = tried.locked.state();
+  queue::State state = before;
+  if (!tried.first) --state.tries;  // an attempt is one, whatever it takes
+  note(state, tried.now, outcome, queue::Progress::refused, rules.retry, now);
+  Result<void> written;
+  bool refused = false;
+  if (tried.later.empty()) {
+    const bool expired = queue::is_expired(tried.locked.entry(), before, rules.expire, now);
+    for (queue::RecipientState& recipient : state.recipients) {
+      if (!expired || recipient.progress != queue::Progress::owed) continue;
+      recipient.progress = queue::Progress::refused;
+      recipient.status = delivery_expired;
+    }
+    refused = any(state, queue::Progress::refused);
+    written = finish(tried.locked, state);
+  } else {
+    written = tried.locked.save(state);
+  }
+  const bool owed = std::any_of(tried.now.begin(), tried.now.end(),
+                                [&](std::size_t i) { return state.recipients[i].progress == queue::Progress::owed; });
+  const queue::Entry& entry = tried.locked.entry();
+  log(entry, refused ? given_up_as(entry) : owed ? "deferred" : "sent", envelope, outcome, written);
+  return written;
+}
+
+// Of a message that owes nothing any more.
+Result<void> Delivery::clean_up(queue::Locked& locked) {
+  queue::State state = locked.state();
+  smtp::Outcome outcome;
+  for (const queue::RecipientState& recipient : state.recipients) {
+    const bool refused = recipient.progress == queue::Progress::refused;
+    outcome.recipients.push_back({.fate = refused ? smtp::Fate::rejected : smtp::Fate::accepted,
+                                  .kind = Error::Kind::unavailable,
+                                  .text = recipient.reply});
+  }
+  const bool refused = any(state, queue::Progress::refused);
+  auto written = finish(locked, state);
+  const queue::Entry& entry = locked.entry();
+  if (refused) log(entry, given_up_as(entry), entry.envelope, outcome, written);
+  return written;
+}
+
+void Delivery::log(const queue::Entry& entry, std::string_view status, const mail::Envelope& envelope,
+                   const smtp::Outcome& outcome, const Result<void>& written) const {
+  Attempt attempt{.account = account_,
+                  .host = session_   ? session_->host()
+                          : account_ ? account_->hosts.front().name
+                                     : "",
+                  .envelope = &envelope,
+                  .outcome = outcome,
+                  .error = written ? "" : written.error().text,
+                  .exit_code = 0,
+                  .status = status,
+                  .id = entry.id,
+                  .message_id = entry.message_id};
+  Tally tally;
+  for (const smtp::Verdict& verdict : outcome.recipients) {
+    if (verdict.fate != smtp::Fate::accepted) tally.add(verdict.kind);
+  }
+  attempt.exit_code = tally.exit_code();
+  log_attempt(means_.settings.log, attempt, status == given_up_as(entry), means_.program, means_.clock);
+}
+
+// Reports what was refused, and takes leave of what owes nothing any more.
+Result<void> Delivery::finish(queue::Locked& locked, queue::State& state) {
+  const bool refused = any(state, queue::Progress::refused);
+  if (!refused && !state.owes()) return locked.remove();
+  if (auto saved = locked.save(state); !saved || !refused) return saved;
+  if (queue::may_report(locked.entry())) {
+    if (auto reported = report(locked, state); !reported) return reported;
+    for (queue::RecipientState& recipient : state.recipients) {
+      if (recipient.progress == queue::Progress::refused) recipient.progress = queue::Progress::told;
+    }
+    return state.owes() ? locked.save(state) : locked.remove();
+  }
+  return state.owes() ? Result<void>() : locked.set_aside();
+}
+
+// The notification is in the queue when this returns.
+Result<void> Delivery::report(const queue::Locked& locked, const queue::State& state) {
+  const auto content = locked.content();
+  const std::string host = means_.system.fully_qualified_name();
+  auto report = queue::report_on(locked.entry(), state, *content,
+                                 {.host = host,
+                                  .domain = account_ ? domain_of(*account_, means_.system) : host,
+                                  .bounce_to = means_.settings.queue.bounce_to},
+                                 means_.clock.now());
+  if (!report) return report.error();
+  base::MemorySource source(report->content);
+  auto added = means_.spool.begin(std::move(report->entry), report->content.size());
+  if (!added) return added.error();
+  if (auto written = added->write(source); !written) return written;
+  if (auto id = added->commit(queue::State::fresh(1)); !id) return id.error();
+  return {};
+}
+
+}  // namespace pillarbox::app

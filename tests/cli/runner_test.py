@@ -1,0 +1,213 @@
+#!/usr/bin/env python3
+"""A run of the queue: what ends it, what it writes down and when, and by which account it sends."""
+import signal
+import subprocess
+import sys
+import threading
+import time
+import unittest
+
+sys.dont_write_bytecode = True
+from queue_case import MESSAGE, QueueCase, refuses
+from support import by_both
+
+
+class Runner(QueueCase):
+    def start(self, *words):
+        process = subprocess.Popen([self.bin / "pillarbox", "queue", "run", *words], env=self.environment, cwd=self.folder,
+                                   stdout=subprocess.DEVNULL)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        return process
+
+    def waits_at(self, moment, **more):
+        """A server that says nothing at that moment until it is told to; and the event that it has come there."""
+        there, go_on = threading.Event(), threading.Event()
+        self.addCleanup(go_on.set)
+
+        def script(_, now):
+            if now.lower() == moment:
+                there.set()
+                go_on.wait(60)
+            return False
+
+        self.write_configuration(self.serve(script, **more).port)
+        return there, go_on
+
+    def log(self):
+        path = self.folder / "log"
+        return path.read_text().splitlines() if path.exists() else []
+
+    # signals
+
+    @by_both
+    def test_before_the_dot_a_signal_ends_the_run_and_is_no_attempt(self, driver):
+        for moment in ("ehlo", "mail", "data"):
+            with self.subTest(moment=moment):
+                there, go_on = self.waits_at(moment)
+                self.submit("--queue-only", "b@x.test")
+                run = self.start("--driver", driver)
+                self.assertTrue(there.wait(30))
+                run.send_signal(signal.SIGTERM)
+                self.assertEqual(run.wait(30), -signal.SIGTERM)
+                go_on.set()
+                self.assertEqual([entry["tries"] for entry in self.listed()], [0])
+                self.assertEqual(self.bodies(), [])
+                self.run_queue()
+                self.assertEqual(len(self.bodies()), 1)
+
+    @by_both
+    def test_behind_the_dot_the_reply_is_waited_for(self, driver):
+        there, go_on = self.waits_at("dot")
+        for _ in range(2):
+            self.submit("--queue-only", "b@x.test")
+        run = self.start("--driver", driver)
+        self.assertTrue(there.wait(30))
+        run.send_signal(signal.SIGTERM)
+        with self.assertRaises(subprocess.TimeoutExpired):
+            run.wait(1)
+        go_on.set()
+        self.assertEqual(run.wait(30), -signal.SIGTERM)
+        self.assertEqual(len(self.bodies()), 1)
+        self.assertEqual([entry["tries"] for entry in self.listed()], [0])    # the other one, which was not begun
+        self.assertEqual(len(self.log()), 3)
+        self.run_as("pillarbox", "queue", "remove", "--all")
+        (self.folder / "log").unlink()
+
+    def test_a_second_signal_waits_for_nothing(self):
+        there, _ = self.waits_at("dot")
+        self.submit("--queue-only", "b@x.test")
+        run = self.start("--driver", "pipeline")
+        self.assertTrue(there.wait(30))
+        run.send_signal(signal.SIGTERM)
+        time.sleep(0.2)    # of two at once the kernel keeps one
+        run.send_signal(signal.SIGTERM)
+        self.assertEqual(run.wait(30), -signal.SIGTERM)
+        (entry,) = self.listed()
+        self.assertEqual(entry["tries"], 1)
+        self.assertIn("may have arrived", entry["reply"])
+
+    def test_a_signal_that_is_ignored_stays_ignored(self):
+        there, go_on = self.waits_at("mail")
+        self.submit("--queue-only", "b@x.test")
+        run = subprocess.Popen(["/bin/sh", "-c", 'trap "" HUP; exec "$0" -q', self.bin / "sendmail"], env=self.environment)
+        self.assertTrue(there.wait(30))
+        run.send_signal(signal.SIGHUP)
+        go_on.set()
+        self.assertEqual(run.wait(30), 0)
+        self.assertEqual(self.listed(), [])
+
+    # what is written down
+
+    @by_both
+    def test_each_transaction_is_written_down_before_the_next(self, driver):
+        """Ten recipients, three at a time: the run is killed within the third transaction."""
+        there, at = threading.Event(), []
+
+        def script(_, moment):
+            if moment.lower() == "dot":
+                at.append(moment)
+                if len(at) == 3:
+                    there.set()
+                    time.sleep(60)
+            return False
+
+        self.write_configuration(self.serve(script).port, "max_recipients = 3;")
+        self.submit("--queue-only", *(f"r{i}@x.test" for i in range(10)))
+        run = self.start("--driver", driver)
+        self.assertTrue(there.wait(30))
+        run.kill()
+        run.wait()
+        (entry,) = self.listed()
+        self.assertEqual(entry["recipients"], [f"r{i}@x.test" for i in range(6, 10)])
+        self.write_configuration(self.serve().port, "max_recipients = 3;")
+        self.run_queue()
+        got = [line for connection in self.server.take() for line in connection.lines if line.startswith(b"RCPT")]
+        self.assertEqual(got, [b"RCPT TO:<r%d@x.test>\r\n" % i for i in range(6, 10)])
+        self.assertEqual(self.listed(), [])
+
+    def test_an_attempt_is_one_however_many_transactions_it_takes(self):
+        self.write_configuration(self.serve(refuses(rcpt=b"450 4.2.1 later")).port, "max_recipients = 2;")
+        self.submit("--queue-only", *(f"r{i}@x.test" for i in range(7)))
+        self.run_queue()
+        (entry,) = self.listed()
+        self.assertEqual((entry["tries"], len(entry["recipients"])), (1, 7))
+
+    def test_what_was_never_tried_does_not_expire(self):
+        """The clock may have leapt since it came."""
+        self.write_configuration(self.serve(refuses(rcpt=b"450 4.2.1 later")).port, queue='expire = "1s";')
+        self.submit("--queue-only", "b@x.test")
+        time.sleep(1.1)
+        self.run_queue()
+        self.assertEqual([entry["recipients"] for entry in self.listed()], [["b@x.test"]])
+        self.run_queue()
+        self.assertEqual([entry["sender"] for entry in self.listed()], ["<>"])
+        self.assertIn("bounced", self.log()[2])
+
+    def test_an_account_that_is_gone_is_trouble_like_any_other(self):
+        self.write_configuration(self.serve().port, queue='expire = "1s";')
+        self.submit("--queue-only", "b@x.test")
+        path = self.folder / "pillarbox.conf"
+        path.write_text(path.read_text().replace('"t"', '"other"'))
+        self.run_queue()
+        (entry,) = self.listed()
+        self.assertEqual((entry["tries"], entry["reply"]), (1, "its account is not in the configuration"))
+        self.assertIn("deferred", self.log()[1])
+        time.sleep(1.1)
+        for _ in range(2):    # it must have been tried since
+            self.run_queue()
+        self.assertIn("bounced", self.log()[3])
+
+    def test_what_can_not_be_reported_is_logged_when_it_goes_aside(self):
+        """Refused while a client of -bs could not be told, with a sender who is nobody."""
+        self.write_configuration(self.serve(refuses(rcpt=b"550 5.1.1 no")).port)
+        self.submit("--queue-only", "-f", "", "b@x.test")
+        self.run_queue()
+        self.assertEqual(len(self.files("queue")), 2)
+        self.assertTrue(all("/failed/" in name for name in self.files("queue")))
+        self.assertRegex(self.log()[1], "status='?failed")
+
+    # places and accounts
+
+    def test_mail_from_before_there_was_a_configuration_is_found(self):
+        self.environment["XDG_STATE_HOME"] = f"{self.folder}/state"
+        self.submit()
+        (entry,) = self.listed()
+        self.assertEqual((entry["tries"], entry["next"]), (0, "now"))
+        self.assertIn("no configuration", entry["reply"])
+        self.write_configuration(self.serve().port)
+        self.assertEqual(len(self.listed()), 1)
+        self.run_queue()
+        self.assertEqual(len(self.bodies()), 1)
+        self.assertEqual(self.listed(), [])
+
+    def test_mail_from_before_goes_by_the_account_of_its_author(self):
+        self.environment["XDG_STATE_HOME"] = f"{self.folder}/state"
+        self.submit(stdin=b"From: bob@work.test\nSubject: s\n\nhi\n")
+        server = self.serve()
+        self.write_configuration(server.port)
+        path = self.folder / "pillarbox.conf"
+        text = path.read_text()
+        account = text[text.index("{"):text.index("}") + 1]
+        path.write_text(text.replace(account, account + ", " + account.replace('"t"', '"work"').replace("alice@example.org", "bob@work.test")))
+        self.run_queue()
+        (connection,) = server.take()
+        self.assertIn(b"MAIL FROM:<bob@work.test>", connection.lines[1])
+
+    def test_a_file_is_its_owners_word(self):
+        """sender = "enforce" holds for what is in the queue, too: its file may have been written by anybody."""
+        server = self.serve()
+        self.write_configuration(server.port)
+        self.submit("--queue-only", "-f", "boss@example.org", "b@x.test")
+        self.write_configuration(server.port, 'sender = "enforce"; from_full_name = "Alice";')
+        self.run_queue()
+        (connection,) = server.take()
+        self.assertIn(b"MAIL FROM:<alice@example.org>", connection.lines[1])
+        content = connection.bodies[0].content()
+        self.assertIn(b"From: Alice <alice@example.org>\r\n", content)
+        self.assertIn(b"Reply-To: al@x.test\r\n", content)
+        self.assertTrue(content.endswith(MESSAGE.split(b"\n\n", 1)[1].replace(b"\n", b"\r\n")))
+
+
+if __name__ == "__main__":
+    unittest.main()
