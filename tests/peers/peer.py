@@ -359,25 +359,34 @@ class Instance:
 
 
 @contextlib.contextmanager
-def running(server: Server, work: pathlib.Path) -> Iterator[Instance]:
-    """A fresh instance of `server`, started; gone with its folder at the end."""
-    pristine = cached_chroot(server, work)
+def run_folder(pristine: pathlib.Path) -> Iterator[pathlib.Path]:
+    """A folder beside a cached chroot for a copy of it, gone at the end."""
     for stale in pristine.parent.glob("run.*"):  # of a test that was killed
         if not pathlib.Path("/proc", stale.name.removeprefix("run.")).exists():
             shutil.rmtree(stale, ignore_errors=True)
     folder = pristine.parent / f"run.{os.getpid()}"
     folder.mkdir(mode=0o755)
-    instance = Instance(server, folder)
     try:
-        copy_chroot(pristine, instance.root)
-        make_certificates(folder / "certificates")
-        shutil.copytree(folder / "certificates", instance.root / "certificates")
-        write_accounts(instance.root, server)
-        instance.start()
-        yield instance
+        yield folder
     finally:
-        instance.stop()
         shutil.rmtree(folder)
+
+
+@contextlib.contextmanager
+def running(server: Server, work: pathlib.Path) -> Iterator[Instance]:
+    """A fresh instance of `server`, started; gone with its folder at the end."""
+    pristine = cached_chroot(server, work)
+    with run_folder(pristine) as folder:
+        instance = Instance(server, folder)
+        try:
+            copy_chroot(pristine, instance.root)
+            make_certificates(folder / "certificates")
+            shutil.copytree(folder / "certificates", instance.root / "certificates")
+            write_accounts(instance.root, server)
+            instance.start()
+            yield instance
+        finally:
+            instance.stop()
 
 
 # ---------------------------------------------------------------- comparison
