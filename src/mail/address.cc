@@ -157,10 +157,9 @@ class Tokenizer {
     return out;
   }
 
-  // What stands between quotes or brackets, up to the closing one; of a literal the brackets stay.
+  // What stands between quotes or brackets, up to the closing one; of a literal the brackets stay, and outer blanks go.
   Result<std::string> delimited(char closing) {
     std::string out;
-    if (closing == ']') out += '[';
     for (++at_; at_ < text_.size(); ++at_) {
       if (skip_fold() && at_ < text_.size()) {  // the blank after the line end stays
         out += text_[at_];
@@ -169,8 +168,7 @@ class Tokenizer {
       char c = text_[at_];
       if (c == closing) {
         ++at_;
-        if (closing == ']') out += ']';
-        return out;
+        return closing == ']' ? '[' + std::string(base::trim(out)) + ']' : out;
       }
       if (c == '\\' && at_ + 1 < text_.size()) c = text_[++at_];
       if (is_control(c) && c != '\t') return error("control characters are not allowed");
@@ -292,7 +290,7 @@ class ListParser {
     return {};
   }
 
-  // Words with dots between them; blanks around a dot are an obsolete form, blanks between two words end it.
+  // Words with dots between them; blanks around a dot are an obsolete form, a word without a dot before it ends it.
   template <class Wanted>
   std::string dotted(std::size_t end, Wanted wanted) {
     std::string out;
@@ -301,7 +299,7 @@ class ListParser {
       const Token& token = tokens_[at_];
       if (token.is('.')) {
         after_dot = true;
-      } else if (wanted(token) && (after_dot || (!token.spaced && !out.empty()))) {
+      } else if (wanted(token) && after_dot) {
         after_dot = false;
       } else {
         break;

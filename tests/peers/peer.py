@@ -359,25 +359,34 @@ class Instance:
 
 
 @contextlib.contextmanager
+def run_folder(parent: pathlib.Path) -> Iterator[pathlib.Path]:
+    """A folder of this process's, for copies of chroots; gone at the end."""
+    for stale in parent.glob("run.*"):  # of a test that was killed
+        if not pathlib.Path("/proc", stale.name.removeprefix("run.")).exists():
+            shutil.rmtree(stale, ignore_errors=True)
+    folder = parent / f"run.{os.getpid()}"
+    folder.mkdir(mode=0o755, parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+@contextlib.contextmanager
 def running(server: Server, work: pathlib.Path) -> Iterator[Instance]:
     """A fresh instance of `server`, started; gone with its folder at the end."""
     pristine = cached_chroot(server, work)
-    for stale in pristine.parent.glob("run.*"):  # of a test that was killed
-        if not pathlib.Path("/proc", stale.name.removeprefix("run.")).exists():
-            shutil.rmtree(stale, ignore_errors=True)
-    folder = pristine.parent / f"run.{os.getpid()}"
-    folder.mkdir(mode=0o755)
-    instance = Instance(server, folder)
-    try:
-        copy_chroot(pristine, instance.root)
-        make_certificates(folder / "certificates")
-        shutil.copytree(folder / "certificates", instance.root / "certificates")
-        write_accounts(instance.root, server)
-        instance.start()
-        yield instance
-    finally:
-        instance.stop()
-        shutil.rmtree(folder)
+    with run_folder(pristine.parent) as folder:
+        instance = Instance(server, folder)
+        try:
+            copy_chroot(pristine, instance.root)
+            make_certificates(folder / "certificates")
+            shutil.copytree(folder / "certificates", instance.root / "certificates")
+            write_accounts(instance.root, server)
+            instance.start()
+            yield instance
+        finally:
+            instance.stop()
 
 
 # ---------------------------------------------------------------- comparison

@@ -94,14 +94,14 @@ INSTANTIATE_TEST_SUITE_P(
                       Form{"a(one)@(two)b(three).(four)c(five)", "<a@b.c>"}, Form{"(x)<(y)a@b.c(z)>(w)", "<a@b.c>"},
                       Form{"a@b.c (a, b <x@y.z>)", "<a@b.c>"}, Form{"a@b.c (\xc3\xa9t\xc3\xa9)", "<a@b.c>"}));
 
-INSTANTIATE_TEST_SUITE_P(ObsoleteForms, AcceptedForm,
-                         ::testing::Values(Form{"a . b @ c . d", "<a.b@c.d>"}, Form{"a .b@c .d", "<a.b@c.d>"},
-                                           Form{"a@ b.c", "<a@b.c>"}, Form{"<a @b.c>", "<a@b.c>"},
-                                           Form{"< a@b.c >", "<a@b.c>"}, Form{"<@r.example:a@b.c>", "<a@b.c>"},
-                                           Form{"<@r.example,@s.example:a@b.c>", "<a@b.c>"},
-                                           Form{"J. R. Ewing <jr@e.example>", "<jr@e.example>"},
-                                           Form{"<@a:b@c>, d@e.f", "<b@c> <d@e.f>"},
-                                           Form{"X <@[192.0.2.1]:b@c>", "<b@c>"}));
+INSTANTIATE_TEST_SUITE_P(
+    ObsoleteForms, AcceptedForm,
+    ::testing::Values(Form{"a . b @ c . d", "<a.b@c.d>"}, Form{"a .b@c .d", "<a.b@c.d>"}, Form{"a@ b.c", "<a@b.c>"},
+                      Form{"<a @b.c>", "<a@b.c>"}, Form{"< a@b.c >", "<a@b.c>"}, Form{"<@r.example:a@b.c>", "<a@b.c>"},
+                      Form{"<@r.example,@s.example:a@b.c>", "<a@b.c>"},
+                      Form{"J. R. Ewing <jr@e.example>", "<jr@e.example>"}, Form{"<@a:b@c>, d@e.f", "<b@c> <d@e.f>"},
+                      Form{"X <@[192.0.2.1]:b@c>", "<b@c>"}, Form{"a@[ 192.0.2.1 ]", "<a@[192.0.2.1]>"},
+                      Form{"a@[192.0.2.1\r\n ]", "<a@[192.0.2.1]>"}));
 
 INSTANTIATE_TEST_SUITE_P(Folded, AcceptedForm,
                          ::testing::Values(Form{"a@b.c,\r\n d@e.f", "<a@b.c> <d@e.f>"},
@@ -131,9 +131,10 @@ INSTANTIATE_TEST_SUITE_P(Malformed, RefusedForm,
                          ::testing::Values("a b", "a b@c.d", "a@b.c d@e.f", "<a@b.c> d", "<a@b.c> d@e.f", "<a@b.c>x",
                                            "A <a@b.c> B", "<a@b.c><d@e.f>", "<a b@c.d>", "<>", "A <>", "<@>", "@b.c",
                                            "a@", "a@@b.c", "a@b@c", "<a@b.c", "a@b.c>", "<<a@b.c>>", "A <B <a@b.c>>",
-                                           "\"a@b.c", "\"a\\\"@b.c", "a@b.c (open", "a@b.c (a (b)", "a@b.c )",
-                                           "a)b@c.d", "a@[192.0.2.1", "a@192.0.2.1]", "a@[]", "a@b.[192.0.2.1]",
-                                           "a@b..c", "a@.b", "a@b.", "a@-b.c", "a@b-.c", "a@b c", "<@r.example a@b.c>",
+                                           "\"a\"b@c.d", "a\"b\"@c.d", "\"a\"\"b\"@c.d", "\"a@b.c", "\"a\\\"@b.c",
+                                           "a@b.c (open", "a@b.c (a (b)", "a@b.c )", "a)b@c.d", "a@[192.0.2.1",
+                                           "a@192.0.2.1]", "a@[]", "a@[192.0.2. 1]", "a@b.[192.0.2.1]", "a@b..c",
+                                           "a@.b", "a@b.", "a@-b.c", "a@b-.c", "a@b c", "<@r.example a@b.c>",
                                            "<@r.example>", "<a@b.c, d@e.f>", ":", "Team <a@b.c>:;", "a\\", "\\",
                                            "a@b/c", "a@b:25", "a@b.c:", "a@b=c", "a@\"b\"", "a@b%c", "a@b!c"));
 
