@@ -173,6 +173,12 @@ bool Directory::taken(const std::string& name) const {
   return ::fstatat(fd_.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
+bool Directory::leads_to(const std::string& name, int fd) const {
+  struct stat status {};
+  const auto there = own(name);
+  return there && ::fstat(fd, &status) == 0 && status.st_dev == there->st_dev && status.st_ino == there->st_ino;
+}
+
 Result<std::optional<base::UniqueFd>> Directory::open_own(const std::string& name, int flags) const {
   std::optional<base::UniqueFd> none;
   if (!own(name)) return none;  // a FIFO or a device is not even opened
@@ -271,18 +277,12 @@ Result<void> Temporary::replace(const std::string& name) {
   return {};
 }
 
-bool Temporary::is_mine(const std::string& name) const {
-  struct stat status {};
-  const auto there = directory_->own(name);
-  return there && ::fstat(fd_.get(), &status) == 0 && status.st_dev == there->st_dev && status.st_ino == there->st_ino;
-}
-
 Result<bool> Temporary::publish(const std::string& name) {
   const int at = directory_->fd_.get();
   if (::linkat(at, name_.c_str(), at, name.c_str(), 0) != 0) {
     const int number = errno;
     // Over NFS a reply may be lost and the call be made twice: then the name is taken by this very file.
-    if (!is_mine(name)) {
+    if (!directory_->leads_to(name, fd_.get())) {
       if (number == EEXIST) return false;
       return directory_->error(name, "can't be made", number);
     }

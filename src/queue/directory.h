@@ -37,6 +37,8 @@ class Directory {
   // What a name leads to, if that is ours; nothing if it is not or there is none.
   [[nodiscard]] std::optional<struct stat> own(const std::string& name) const;
   [[nodiscard]] bool taken(const std::string& name) const;  // by whatever
+  // A name is one of the file that is open there, and that is ours.
+  [[nodiscard]] bool leads_to(const std::string& name, int fd) const;
   // Opens what is ours; nothing if it is not, or there is none.
   [[nodiscard]] Result<std::optional<base::UniqueFd>> open_own(const std::string& name, int flags) const;
   // Fills out as far as the file goes from there.
@@ -87,7 +89,6 @@ class Temporary {
  private:
   Temporary(std::shared_ptr<const Directory> directory, std::string name, base::UniqueFd fd)
       : directory_(std::move(directory)), name_(std::move(name)), fd_(std::move(fd)) {}
-  [[nodiscard]] bool is_mine(const std::string& name) const;
 
   std::shared_ptr<const Directory> directory_;  // null: moved from
   std::string name_;                            // "": it has another one

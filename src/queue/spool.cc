@@ -302,6 +302,7 @@ struct Spool::Impl {
 
   // Locks what a name leads to, if it is still that when it is locked.
   Result<std::optional<base::UniqueFd>> lock(const std::string& id, std::vector<std::string>& warnings) const;
+  bool has_one_name(int fd) const;
   Result<Opened> examine(int fd, const std::string& id) const;
 };
 
@@ -378,15 +379,26 @@ Result<std::optional<base::UniqueFd>> Spool::Impl::lock(const std::string& id,
     if (errno == EWOULDBLOCK) return none;
     return directory->error(id, "can't be locked", errno);
   }
-  struct stat status {};
-  const auto there = directory->own(id);
-  if (!there || ::fstat(fd, &status) != 0) return none;
-  if (there->st_dev != status.st_dev || there->st_ino != status.st_ino) return none;
-  if (there->st_nlink != 1) {
+  if (!directory->leads_to(id, fd)) return none;
+  if (!has_one_name(fd)) {
     warnings.push_back(directory->path(id) + ": has another name as well; left alone");
     return none;
   }
   return std::move(*opened);
+}
+
+// A writer has the lock until it has taken the temporary name away: whoever finds both, and the lock free, does it for
+// one that was killed.
+bool Spool::Impl::has_one_name(int fd) const {
+  struct stat status {};
+  if (::fstat(fd, &status) != 0) return false;
+  if (status.st_nlink == 1) return true;
+  const auto names = directory->names();
+  if (!names) return false;
+  for (const std::string& name : *names) {
+    if (name.starts_with(Temporary::prefix) && directory->leads_to(name, fd)) (void)directory->remove(name);
+  }
+  return ::fstat(fd, &status) == 0 && status.st_nlink == 1;
 }
 
 Result<Opened> Spool::Impl::examine(int fd, const std::string& id) const {

@@ -447,15 +447,29 @@ TEST_F(SpoolTest, AnotherOwnersFileIsLeftAlone) {
   EXPECT_FALSE(spool.look(*id));
 }
 
-TEST_F(SpoolTest, AMessageWithTwoNamesWaitsUntilItHasOne) {
+TEST_F(SpoolTest, AMessageWithAnotherNameIsLeftAlone) {
+  const auto id = put(spool);
+  const std::string other = new_id(noon);
+  for (const std::string& name : {other, *id + ".tmp", std::string("notes")}) {
+    std::filesystem::create_hard_link(path(*id), path(name));
+    std::vector<std::string> warnings;
+    EXPECT_FALSE(*spool.lock(*id, warnings));
+    EXPECT_EQ(warnings.size(), 1U);
+    EXPECT_EQ(names(), (Names{*id, name}));
+    std::filesystem::remove(path(name));
+  }
+  EXPECT_TRUE(*take(spool, *id));
+}
+
+TEST_F(SpoolTest, OnlyItsOwnTemporaryNameIsTakenFromAMessage) {
   const auto id = put(spool);
   std::filesystem::create_hard_link(path(*id), path("tmp.second"));
+  write_file(path("tmp.another"), read_file(path(*id)));
+  std::filesystem::create_symlink(path(*id), path("tmp.link"));
   std::vector<std::string> warnings;
-  EXPECT_FALSE(*spool.lock(*id, warnings));
-  EXPECT_EQ(warnings.size(), 1U);
-  age(path(*id), 2h);
-  spool.sweep(std::chrono::system_clock::now());
-  EXPECT_TRUE(*take(spool, *id));
+  EXPECT_TRUE(*spool.lock(*id, warnings));
+  EXPECT_TRUE(warnings.empty());
+  EXPECT_EQ(names(), (Names{*id, "tmp.another", "tmp.link"}));
 }
 
 TEST_F(SpoolTest, ADamagedStateStartsOverWithAWarning) {
