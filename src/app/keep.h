@@ -27,9 +27,9 @@ Result<std::optional<queue::Spool>> open_queue(const std::string& place, bool ma
 bool worth_keeping(const smtp::Verdict& verdict);
 
 // Writes down what an attempt came to for those recipients of an entry that were tried; a refusal for good becomes
-// refused_as: told to a caller, or still to be told.
+// refused_as: told to a caller, or still to be told. host: whose words they are, where a server has said any.
 void note(queue::State& state, const std::vector<std::size_t>& tried, const smtp::Outcome& outcome,
-          queue::Progress refused_as, const queue::Steps& retry, queue::Time now);
+          const std::string& host, queue::Progress refused_as, const queue::Steps& retry, queue::Time now);
 
 // Puts a transaction's message into the queue, for those recipients that the state owes. Its id.
 Result<std::string> keep(queue::Spool& spool, queue::Entry entry, const queue::State& state, mail::Message& message);

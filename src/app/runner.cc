@@ -134,7 +134,8 @@ class Runner::Delivery final : public smtp::Work {
     const auto now = runner_.clock_.now();
     const config::Queue& rules = runner_.settings_.queue;
     queue::State state = tried.locked.state();
-    note(state, tried.recipients, outcome, queue::Progress::refused, rules.retry, now);
+    const std::string host = session_ ? session_->host() : account_.hosts.front().name;
+    note(state, tried.recipients, outcome, host, queue::Progress::refused, rules.retry, now);
     if (state.owes() && queue::is_expired(entry, state, rules.expire, now)) {
       for (queue::RecipientState& recipient : state.recipients) {
         if (recipient.progress != queue::Progress::owed) continue;
@@ -143,7 +144,7 @@ class Runner::Delivery final : public smtp::Work {
       }
     }
     Attempt attempt{.account = &account_,
-                    .host = session_ ? session_->host() : account_.hosts.front().name,
+                    .host = host,
                     .envelope = &envelope,
                     .outcome = outcome,
                     .exit_code = 0,
