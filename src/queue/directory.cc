@@ -86,8 +86,8 @@ Whose whose(int place, const std::string& name, uid_t uid) {
   return S_ISDIR(status.st_mode) && status.st_uid == uid ? Whose::ours : Whose::others;
 }
 
-// The names in a directory that may be read.
-Result<std::vector<std::string>> list(int at, const std::string& path) {
+// The names in a directory that may be read. The others are not even held: there may be a hundred thousand.
+Result<std::vector<std::string>> list(int at, const std::string& path, Directory::Wanted wanted) {
   base::UniqueFd fd = open_directory(at, ".", O_RDONLY);  // one more, for it has a position
   if (!fd) return disk_error(path, "can't be read", errno);
   const std::unique_ptr<DIR, int (*)(DIR*)> stream(::fdopendir(fd.get()), ::closedir);
@@ -99,7 +99,7 @@ Result<std::vector<std::string>> list(int at, const std::string& path) {
     const dirent* const entry = ::readdir(stream.get());
     if (!entry && errno != 0) return disk_error(path, "can't be read", errno);
     if (!entry) return names;
-    if (const std::string_view name = entry->d_name; name != "." && name != "..") names.emplace_back(name);
+    if (wanted(entry->d_name)) names.emplace_back(entry->d_name);
   }
 }
 
@@ -108,7 +108,7 @@ Result<std::vector<std::string>> list(int at, const std::string& path) {
 std::string name_for(int place, const std::string& path, uid_t uid) {
   std::string name = std::to_string(uid);
   if (whose(place, name, uid) != Whose::others) return name;
-  auto names = list(place, path);
+  auto names = list(place, path, [](std::string_view other) { return other.find('-') != std::string_view::npos; });
   if (names) {
     std::sort(names->begin(), names->end());
     for (const std::string& other : *names) {
@@ -157,8 +157,8 @@ Error Directory::error(const std::string& name, const char* what, int number) co
   return disk_error(path(name), what, number);
 }
 
-Result<std::vector<std::string>> Directory::names() const {
-  return list(fd_.get(), path_);
+Result<std::vector<std::string>> Directory::names(Wanted wanted) const {
+  return list(fd_.get(), path_, wanted);
 }
 
 std::optional<struct stat> Directory::own(const std::string& name) const {

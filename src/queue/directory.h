@@ -32,8 +32,9 @@ class Directory {
   [[nodiscard]] std::string path(const std::string& name) const { return path_ + '/' + name; }
   [[nodiscard]] Error error(const std::string& name, const char* what, int number) const;
 
-  // All names but "." and "..", in no order.
-  [[nodiscard]] Result<std::vector<std::string>> names() const;
+  // The names that are wanted, in no order.
+  using Wanted = bool (*)(std::string_view name);
+  [[nodiscard]] Result<std::vector<std::string>> names(Wanted wanted) const;
   // What a name leads to, if that is ours; nothing if it is not or there is none.
   [[nodiscard]] std::optional<struct stat> own(const std::string& name) const;
   [[nodiscard]] bool taken(const std::string& name) const;  // by whatever
