@@ -15,6 +15,10 @@ namespace {
 
 constexpr const char* delivery_expired = "4.4.7";  // RFC 3463
 
+bool is_refused(const queue::RecipientState& recipient) {
+  return recipient.progress == queue::Progress::refused;
+}
+
 bool holds(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
 }
@@ -89,6 +93,13 @@ class Runner::Delivery final : public smtp::Work {
     std::vector<std::size_t> recipients;  // by their place in the entry's envelope
   };
 
+  // A run may have been stopped between a notification and the note, with its message, that it was made: sent before
+  // that it would be made, and sent, once more.
+  [[nodiscard]] bool is_noted(const queue::Entry& notification) const {
+    const auto message = runner_.spool_.look(notification.bounce_of);
+    return !message || std::none_of(message->state.recipients.begin(), message->state.recipients.end(), is_refused);
+  }
+
   // Locks a message and makes a transaction of it, unless it is somebody else's by now, or has had its turn.
   std::optional<smtp::Transaction> take(const std::string& id) {
     std::vector<std::string> warnings;
@@ -102,6 +113,7 @@ class Runner::Delivery final : public smtp::Work {
     const queue::Entry& entry = (*locked)->entry();
     const queue::State& state = (*locked)->state();
     if (!fits(selection_, entry, state, runner_.settings_.queue.retry, runner_.clock_.now())) return std::nullopt;
+    if (!is_noted(entry)) return std::nullopt;
     std::vector<std::size_t> owed;
     std::vector<mail::Address> recipients;
     for (std::size_t i = 0; i < state.recipients.size(); ++i) {
@@ -156,9 +168,7 @@ class Runner::Delivery final : public smtp::Work {
       if (verdict.fate != smtp::Fate::accepted) tally.add(verdict.kind);
     }
     attempt.exit_code = tally.exit_code();
-    const bool refused = std::any_of(state.recipients.begin(), state.recipients.end(), [](const auto& recipient) {
-      return recipient.progress == queue::Progress::refused;
-    });
+    const bool refused = std::any_of(state.recipients.begin(), state.recipients.end(), is_refused);
     if (state.owes()) attempt.status = "deferred";
     if (refused) attempt.status = queue::may_report(entry) ? "bounced" : "failed";
     auto finished = finish(tried.locked, state);
@@ -169,15 +179,13 @@ class Runner::Delivery final : public smtp::Work {
 
   // Reports what was refused, and takes leave of what owes nothing any more.
   Result<void> finish(queue::Locked& locked, queue::State& state) {
-    const bool refused = std::any_of(state.recipients.begin(), state.recipients.end(), [](const auto& recipient) {
-      return recipient.progress == queue::Progress::refused;
-    });
+    const bool refused = std::any_of(state.recipients.begin(), state.recipients.end(), is_refused);
     if (!refused && !state.owes()) return locked.remove();
     if (auto saved = locked.save(state); !saved || !refused) return saved;
     if (queue::may_report(locked.entry())) {
       if (auto reported = report(locked, state); !reported) return reported;
       for (queue::RecipientState& recipient : state.recipients) {
-        if (recipient.progress == queue::Progress::refused) recipient.progress = queue::Progress::told;
+        if (is_refused(recipient)) recipient.progress = queue::Progress::told;
       }
       return state.owes() ? locked.save(state) : locked.remove();
     }

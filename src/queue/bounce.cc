@@ -181,7 +181,7 @@ std::string header(const Entry& notification, const Entry& entry, const Reporter
 }  // namespace
 
 bool may_report(const Entry& entry) {
-  if (entry.bounce || entry.envelope.sender().is_null()) return false;
+  if (!entry.bounce_of.empty() || entry.envelope.sender().is_null()) return false;
   return entry.dsn.notify.empty() || entry.dsn.notify.find("FAILURE") != std::string::npos;
 }
 
@@ -207,7 +207,7 @@ Result<Report> report_on(const Entry& entry, const State& state, base::Source& o
                      .account_named = entry.account_named,
                      .envelope = *std::move(envelope),
                      .message_id = '<' + id + '@' + ascii_line(reporter.domain, 255) + '>',
-                     .bounce = true};
+                     .bounce_of = entry.id};
   const std::vector<std::string> parts = {
       text_part("text/plain; charset=utf-8", explanation(entry, state, refused, reporter, now, attached->whole)),
       text_part("message/delivery-status", delivery_status(entry, state, refused, reporter)), original_part(*attached)};

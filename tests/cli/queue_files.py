@@ -39,6 +39,20 @@ def new_id(arrived):
     return digits + "-" + "".join(BASE32_OF_WORDS[octet & 31] for octet in secrets.token_bytes(16))
 
 
+def id_of_notification(message, recipient):
+    """Of the one that tells of this recipient: it may sort before that of its message, or behind it."""
+    digits = bytes.fromhex(sealed(f"{message}\n{recipient}".encode())[-33:-1].decode())
+    return message[:12] + "".join(BASE32_OF_WORDS[octet & 31] for octet in digits)
+
+
+def new_id_behind_notification(arrived, recipient):
+    """For a message whose notification has its turn first, if both are there."""
+    while True:
+        name = new_id(arrived)
+        if id_of_notification(name, recipient) < name:
+            return name
+
+
 @dataclass
 class State:
     tries: int = 1
@@ -61,10 +75,10 @@ class Queue:
         self.folder = place / str(os.geteuid())
         self.folder.mkdir(mode=0o700, exist_ok=True)
 
-    def put(self, content, recipients=("b@x.test",), sender="alice@example.org", arrived=None, state=None):
+    def put(self, content, recipients=("b@x.test",), sender="alice@example.org", arrived=None, state=None, name=None):
         """The id of a message without an account of its own, due at once unless the state says otherwise. CRLF line ends."""
         arrived = arrived or time.time_ns()
-        name = new_id(arrived)
+        name = name or new_id(arrived)
         fields = netstrings(name, arrived, os.geteuid(), "none", "", "", "", "", "", "", "", len(content), sender,
                             len(recipients), *recipients)
         if state:

@@ -60,14 +60,14 @@ TEST(Bounce, IsForWhoAskedForNothingElse) {
     EXPECT_EQ(may_report(entry), may) << notify;
   }
   entry = original_entry();
-  entry.bounce = true;
+  entry.bounce_of = "1j52sk9h000-abcdefghijklmnoq";
   EXPECT_FALSE(may_report(entry));
   EXPECT_FALSE(may_report(entry_to({"bob@example.net"}, "")));
 }
 
 TEST(Bounce, IsAnEntryOfItsOwn) {
   const Report made = report();
-  EXPECT_TRUE(made.entry.bounce);
+  EXPECT_EQ(made.entry.bounce_of, original_entry().id);
   EXPECT_TRUE(made.entry.envelope.sender().is_null());
   ASSERT_EQ(made.entry.envelope.recipients().size(), 1U);
   EXPECT_EQ(made.entry.envelope.recipients()[0].text(), "alice@example.com");

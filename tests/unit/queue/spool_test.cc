@@ -55,7 +55,7 @@ TEST_F(SpoolTest, GivesBackWhatWasPutIn) {
   EXPECT_EQ(read.account, "work");
   EXPECT_EQ(read.owner, Owner::system);
   EXPECT_TRUE(read.account_named);
-  EXPECT_FALSE(read.bounce);
+  EXPECT_EQ(read.bounce_of, "");
   EXPECT_EQ(read.dsn.notify, "FAILURE,DELAY");
   EXPECT_EQ(read.dsn.returned, "FULL");
   EXPECT_EQ(read.dsn.envelope_id, "q 1");
