@@ -68,6 +68,21 @@ TEST_F(SpoolTest, GivesBackWhatWasPutIn) {
   EXPECT_EQ(*everything(*(*locked)->content()), content);
 }
 
+TEST_F(SpoolTest, AHeadOfAnySizeIsReadBack) {
+  for (const std::size_t count :
+       {1U, 200U, 210U, 220U, 230U, 10000U}) {  // some below, some beyond what is read at once
+    std::vector<std::string> recipients;
+    for (std::size_t i = 0; i < count; ++i) recipients.push_back("b" + std::to_string(i) + "@example.net");
+    const auto id = put(spool, entry_to(recipients));
+    ASSERT_TRUE(succeeds(id));
+    ASSERT_TRUE(spool.look(*id));
+    const auto locked = take(spool, *id);
+    ASSERT_TRUE(*locked);
+    EXPECT_EQ((*locked)->entry().envelope.recipients().back().text(), recipients.back());
+    EXPECT_EQ(*everything(*(*locked)->content()), content);
+  }
+}
+
 TEST_F(SpoolTest, ContentCanBeReadAgainAndByMany) {
   const auto id = put(spool);
   const auto locked = take(spool, *id);
