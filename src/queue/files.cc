@@ -58,15 +58,15 @@ class Content final : public base::Source {
 }  // namespace
 
 Result<Opened> read_head(const Directory& directory, int fd, const std::string& id) {
-  std::string text(usual_head, '\0');
+  struct stat status {};
+  if (::fstat(fd, &status) != 0) return Error{Error::Kind::io, directory.error(id, "can't be read", errno).text};
+  const auto file_size = static_cast<std::uint64_t>(status.st_size);
+  std::string text(static_cast<std::size_t>(std::min<std::uint64_t>(usual_head, file_size)), '\0');
   const auto start = directory.read_at(fd, text, 0, id);
   if (!start) return start.error();
   text.resize(*start);
   const auto size = head_size(text);
   if (!size) return size.error();
-  struct stat status {};
-  if (::fstat(fd, &status) != 0) return Error{Error::Kind::io, directory.error(id, "can't be read", errno).text};
-  const auto file_size = static_cast<std::uint64_t>(status.st_size);
   const Error damaged{Error::Kind::data, "is no message of the queue: it has not the size that it says"};
   if (file_size < *size + trailer_size) return damaged;
   const std::size_t have = text.size();
