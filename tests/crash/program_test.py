@@ -209,10 +209,6 @@ SCENARIOS = {
 
 
 class Kill(Case):
-    def setUp(self):
-        super().setUp()
-        self.environment["ASAN_OPTIONS"] = "detect_leaks=0"
-
     def calls(self, scenario):
         """(call, number) for each that the program makes once it has found its configuration."""
         trial = Trial(self, scenario, "recorded")
@@ -238,9 +234,12 @@ class Kill(Case):
         def one(number):
             call, count = calls[number]
             trial = Trial(self, scenario, "call", number)
-            trial.end(trial.start("strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={call}", "-e", f"inject={call}:signal=KILL:when={count}"))
+            trial.end(trial.start("strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={call}",
+                                  "-e", f"inject={call}:signal=KILL:when={count}"))
             return trial.check(), trial.code == KILLED
-        self.report(what, scenario, self.all_of(one, calls))
+        fates = self.fates(what, self.all_of(one, calls), 0.9 * len(calls))
+        if EVERY == 1:
+            self.assertEqual(set(fates), scenario.fates, "each has happened, also what is allowed in the window only")
 
     def all_of(self, one, names):
         """What each came to; what is wrong says at which."""
@@ -252,12 +251,12 @@ class Kill(Case):
         with ThreadPoolExecutor(2) as pool:
             return list(pool.map(named, range(len(names))))
 
-    def report(self, what, scenario, outcomes):
+    def fates(self, what, outcomes, least):
+        """How often what happened to those that were killed; as many as that at least were."""
         fates = collections.Counter(fate for fate, killed in outcomes if killed)
         print(f"{what}: killed {sum(fates.values())} times:", ", ".join(f"{count} {fate}" for fate, count in sorted(fates.items())))
-        self.assertGreater(sum(fates.values()), len(outcomes) * 0.9 if EVERY else 0)
-        if EVERY == 1:
-            self.assertEqual(set(fates), scenario.fates, "each has happened, also what is allowed in the window only")
+        self.assertGreater(sum(fates.values()), least)
+        return fates
 
     def test_a_submission_that_only_queues(self):
         self.at_each_call("a submission that only queues")
@@ -289,10 +288,7 @@ class Kill(Case):
                     process.kill()
                 trial.end(process)
                 return trial.check(), trial.code == KILLED
-            outcomes = self.all_of(one, moments)
-            fates = collections.Counter(fate for fate, killed in outcomes if killed)
-            print(f"{what}: killed {sum(fates.values())} times:", ", ".join(f"{count} {fate}" for fate, count in sorted(fates.items())))
-            self.assertGreater(sum(fates.values()), MOMENTS // len(SCENARIOS) // 3)
+            self.fates(f"{what}, at random moments", self.all_of(one, moments), len(moments) // 3)
 
 
 if __name__ == "__main__":
