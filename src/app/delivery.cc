@@ -127,6 +127,7 @@ std::optional<Delivery::Tried> Delivery::take(const std::string& id) {
   const queue::State& state = (*locked)->state();
   const auto& retry = means_.settings.queue.retry;
   if (!fits(selection_, (*locked)->entry(), state, retry, means_.clock.now())) return std::nullopt;
+  if (!is_noted((*locked)->entry())) return std::nullopt;
   if (!state.owes()) {  // a run was stopped before it had cleaned up, or only the report is left
     if (auto cleaned = clean_up(**locked); !cleaned) trouble_ = cleaned.error();
     return std::nullopt;
@@ -136,6 +137,13 @@ std::optional<Delivery::Tried> Delivery::take(const std::string& id) {
     if (state.recipients[i].progress == queue::Progress::owed) tried.now.push_back(i);
   }
   return tried;
+}
+
+// A run may have been stopped between a notification and the note, with its message, that it was made: sent before that
+// it would be made, and sent, once more.
+bool Delivery::is_noted(const queue::Entry& notification) const {
+  const auto message = means_.spool.look(notification.bounce_of);
+  return !message || !any(message->state, queue::Progress::refused);
 }
 
 // Makes a transaction of it, of as many recipients as one may have: what it came to is written down before the next.
@@ -191,7 +199,7 @@ Result<void> Delivery::settle(Tried& tried, const mail::Envelope& envelope, cons
   const queue::State& before = tried.locked.state();
   queue::State state = before;
   if (!tried.first) --state.tries;  // an attempt is one, whatever it takes
-  note(state, tried.now, outcome, queue::Progress::refused, rules.retry, now);
+  note(state, tried.now, outcome, host(), queue::Progress::refused, rules.retry, now);
   Result<void> written;
   bool refused = false;
   if (tried.later.empty()) {
@@ -233,9 +241,7 @@ Result<void> Delivery::clean_up(queue::Locked& locked) {
 void Delivery::log(const queue::Entry& entry, std::string_view status, const mail::Envelope& envelope,
                    const smtp::Outcome& outcome, const Result<void>& written) const {
   Attempt attempt{.account = account_,
-                  .host = session_   ? session_->host()
-                          : account_ ? account_->hosts.front().name
-                                     : "",
+                  .host = host(),
                   .envelope = &envelope,
                   .outcome = outcome,
                   .error = written ? "" : written.error().text,
@@ -249,6 +255,12 @@ void Delivery::log(const queue::Entry& entry, std::string_view status, const mai
   }
   attempt.exit_code = tally.exit_code();
   log_attempt(means_.settings.log, attempt, status == given_up_as(entry), means_.program, means_.clock);
+}
+
+// That is talked to, or would have been.
+std::string Delivery::host() const {
+  if (session_) return session_->host();
+  return account_ ? account_->hosts.front().name : "";
 }
 
 // Reports what was refused, and takes leave of what owes nothing any more.

@@ -83,9 +83,11 @@ class Delivery final : public smtp::Work {
   [[nodiscard]] bool over() const { return final_ || trouble_ || means_.signals.count() > 0; }
   std::optional<Tried> pick();
   std::optional<Tried> take(const std::string& id);
+  [[nodiscard]] bool is_noted(const queue::Entry& notification) const;
   std::optional<smtp::Transaction> offer(Tried tried);
   [[nodiscard]] Result<mail::Message> message_of(const queue::Locked& locked) const;
   Result<void> settle(Tried& tried, const mail::Envelope& envelope, const smtp::Outcome& outcome);
+  [[nodiscard]] std::string host() const;
   Result<void> clean_up(queue::Locked& locked);
   Result<void> finish(queue::Locked& locked, queue::State& state);
   Result<void> report(const queue::Locked& locked, const queue::State& state);

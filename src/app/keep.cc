@@ -88,12 +88,13 @@ bool worth_keeping(const smtp::Verdict& verdict) {
 }
 
 void note(queue::State& state, const std::vector<std::size_t>& tried, const smtp::Outcome& outcome,
-          queue::Progress refused_as, const queue::Steps& retry, queue::Time now) {
+          const std::string& host, queue::Progress refused_as, const queue::Steps& retry, queue::Time now) {
   for (std::size_t i = 0; i < tried.size(); ++i) {
     const smtp::Verdict& verdict = outcome.recipients[i];
     queue::RecipientState& recipient = state.recipients[tried[i]];
     recipient.reply = verdict.fate == smtp::Fate::accepted ? "" : words_on(verdict);
     recipient.status = verdict.reply ? verdict.reply->enhanced_status() : "";
+    recipient.host = verdict.reply ? host : "";
     recipient.progress = verdict.fate == smtp::Fate::accepted ? queue::Progress::accepted
                          : worth_keeping(verdict)             ? queue::Progress::owed
                                                               : refused_as;

@@ -38,9 +38,9 @@ Result<std::optional<queue::Spool>> open_queue(const QueuePlace& place, bool mak
 bool worth_keeping(const smtp::Verdict& verdict);
 
 // Writes down what an attempt came to for those recipients of an entry that were tried; a refusal for good becomes
-// refused_as: told to a caller, or still to be told.
+// refused_as: told to a caller, or still to be told. host: whose words they are, where a server has said any.
 void note(queue::State& state, const std::vector<std::size_t>& tried, const smtp::Outcome& outcome,
-          queue::Progress refused_as, const queue::Steps& retry, queue::Time now);
+          const std::string& host, queue::Progress refused_as, const queue::Steps& retry, queue::Time now);
 
 // Puts a transaction's message into the queue, for those recipients that the state owes. Its id. A signal that comes
 // meanwhile takes effect when it is in, or nothing is left of it.

@@ -151,7 +151,7 @@ Result<Sent> Submit::finish(Submission& submission, const smtp::Outcome& outcome
     std::vector<std::size_t> all(outcome.recipients.size());
     std::iota(all.begin(), all.end(), 0);
     const auto refused_as = report_later ? queue::Progress::refused : queue::Progress::told;
-    note(state, all, outcome, refused_as, settings_.queue.retry, clock_.now());
+    note(state, all, outcome, host_, refused_as, settings_.queue.retry, clock_.now());
     if (!state.owes()) state.next = {};
     if (!tried) {  // due at once: a runner may have what was missing
       state.tries = 0;

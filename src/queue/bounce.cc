@@ -1,5 +1,7 @@
 #include "queue/bounce.h"
 
+#include <arpa/inet.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
@@ -50,13 +52,19 @@ std::string status_of(const RecipientState& state) {
   return reply.permanent() && !reply.enhanced_status().empty() ? reply.enhanced_status() : "5.0.0";
 }
 
+// A host as an MTA's name (RFC 3464 section 2.1.2): an address as the literal that it is in mail.
+std::string mta_name(const std::string& host) {
+  in6_addr address{};
+  if (::inet_pton(AF_INET6, host.c_str(), &address) == 1) return "[IPv6:" + host + ']';
+  return ::inet_pton(AF_INET, host.c_str(), &address) == 1 ? '[' + host + ']' : host;
+}
+
 // The part that programs read (RFC 3464 section 2).
 std::string delivery_status(const Entry& entry, const State& state, const std::vector<std::size_t>& refused,
                             const Reporter& reporter) {
   std::string out;
   if (!entry.dsn.envelope_id.empty()) out += field("Original-Envelope-Id", entry.dsn.envelope_id);
   out += field("Reporting-MTA", "dns; " + reporter.host);
-  out += field("X-Pillarbox-Queue-Id", entry.id);
   out += field("Arrival-Date", base::rfc5322_date(entry.arrived));
   for (const std::size_t i : refused) {
     const mail::Address& address = entry.envelope.recipients()[i];
@@ -65,11 +73,13 @@ std::string delivery_status(const Entry& entry, const State& state, const std::v
         address.needs_smtputf8() ? "utf-8; " + utf8_address(address.text()) : "rfc822; " + address.text();
     out += "\r\n" + field("Final-Recipient", text);
     out += field("Action", "failed") + field("Status", status_of(recipient));
+    const bool servers = as_reply(recipient.reply).code != 0;
+    if (servers && !recipient.host.empty()) out += field("Remote-MTA", "dns; " + mta_name(recipient.host));
     if (!recipient.reply.empty()) {
-      const bool servers = as_reply(recipient.reply).code != 0;
       out += field("Diagnostic-Code", (servers ? "smtp; " : "X-Pillarbox; ") + recipient.reply);
     }
     if (state.last) out += field("Last-Attempt-Date", base::rfc5322_date(*state.last));
+    out += field("Final-Log-ID", entry.id);
   }
   return out;
 }
@@ -171,7 +181,7 @@ std::string header(const Entry& notification, const Entry& entry, const Reporter
 }  // namespace
 
 bool may_report(const Entry& entry) {
-  if (entry.bounce || entry.envelope.sender().is_null()) return false;
+  if (!entry.bounce_of.empty() || entry.envelope.sender().is_null()) return false;
   return entry.dsn.notify.empty() || entry.dsn.notify.find("FAILURE") != std::string::npos;
 }
 
@@ -197,7 +207,7 @@ Result<Report> report_on(const Entry& entry, const State& state, base::Source& o
                      .account_named = entry.account_named,
                      .envelope = *std::move(envelope),
                      .message_id = '<' + id + '@' + ascii_line(reporter.domain, 255) + '>',
-                     .bounce = true};
+                     .bounce_of = entry.id};
   const std::vector<std::string> parts = {
       text_part("text/plain; charset=utf-8", explanation(entry, state, refused, reporter, now, attached->whole)),
       text_part("message/delivery-status", delivery_status(entry, state, refused, reporter)), original_part(*attached)};

@@ -16,7 +16,7 @@
 namespace pillarbox::queue {
 
 struct Report {
-  Entry entry;          // of the notification: sender <>, bounce set, recipient the original's sender or another
+  Entry entry;          // of the notification: sender <>, bounce_of set, recipient the original's sender or another
   std::string content;  // CRLF line ends
 };
 

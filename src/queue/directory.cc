@@ -86,8 +86,8 @@ Whose whose(int place, const std::string& name, uid_t uid) {
   return S_ISDIR(status.st_mode) && status.st_uid == uid ? Whose::ours : Whose::others;
 }
 
-// The names in a directory that may be read.
-Result<std::vector<std::string>> list(int at, const std::string& path) {
+// The names in a directory that may be read. The others are not even held: there may be a hundred thousand.
+Result<std::vector<std::string>> list(int at, const std::string& path, Directory::Wanted wanted) {
   base::UniqueFd fd = open_directory(at, ".", O_RDONLY);  // one more, for it has a position
   if (!fd) return disk_error(path, "can't be read", errno);
   const std::unique_ptr<DIR, int (*)(DIR*)> stream(::fdopendir(fd.get()), ::closedir);
@@ -99,7 +99,7 @@ Result<std::vector<std::string>> list(int at, const std::string& path) {
     const dirent* const entry = ::readdir(stream.get());
     if (!entry && errno != 0) return disk_error(path, "can't be read", errno);
     if (!entry) return names;
-    if (const std::string_view name = entry->d_name; name != "." && name != "..") names.emplace_back(name);
+    if (wanted(entry->d_name)) names.emplace_back(entry->d_name);
   }
 }
 
@@ -108,7 +108,7 @@ Result<std::vector<std::string>> list(int at, const std::string& path) {
 std::string name_for(int place, const std::string& path, uid_t uid) {
   std::string name = std::to_string(uid);
   if (whose(place, name, uid) != Whose::others) return name;
-  auto names = list(place, path);
+  auto names = list(place, path, [](std::string_view other) { return other.find('-') != std::string_view::npos; });
   if (names) {
     std::sort(names->begin(), names->end());
     for (const std::string& other : *names) {
@@ -157,8 +157,8 @@ Error Directory::error(const std::string& name, const char* what, int number) co
   return disk_error(path(name), what, number);
 }
 
-Result<std::vector<std::string>> Directory::names() const {
-  return list(fd_.get(), path_);
+Result<std::vector<std::string>> Directory::names(Wanted wanted) const {
+  return list(fd_.get(), path_, wanted);
 }
 
 std::optional<struct stat> Directory::own(const std::string& name) const {
@@ -171,6 +171,12 @@ std::optional<struct stat> Directory::own(const std::string& name) const {
 bool Directory::taken(const std::string& name) const {
   struct stat status {};
   return ::fstatat(fd_.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+bool Directory::leads_to(const std::string& name, int fd) const {
+  struct stat status {};
+  const auto there = own(name);
+  return there && ::fstat(fd, &status) == 0 && status.st_dev == there->st_dev && status.st_ino == there->st_ino;
 }
 
 Result<std::optional<base::UniqueFd>> Directory::open_own(const std::string& name, int flags) const {
@@ -271,18 +277,12 @@ Result<void> Temporary::replace(const std::string& name) {
   return {};
 }
 
-bool Temporary::is_mine(const std::string& name) const {
-  struct stat status {};
-  const auto there = directory_->own(name);
-  return there && ::fstat(fd_.get(), &status) == 0 && status.st_dev == there->st_dev && status.st_ino == there->st_ino;
-}
-
 Result<bool> Temporary::publish(const std::string& name) {
   const int at = directory_->fd_.get();
   if (::linkat(at, name_.c_str(), at, name.c_str(), 0) != 0) {
     const int number = errno;
     // Over NFS a reply may be lost and the call be made twice: then the name is taken by this very file.
-    if (!is_mine(name)) {
+    if (!directory_->leads_to(name, fd_.get())) {
       if (number == EEXIST) return false;
       return directory_->error(name, "can't be made", number);
     }

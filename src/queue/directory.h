@@ -32,11 +32,14 @@ class Directory {
   [[nodiscard]] std::string path(const std::string& name) const { return path_ + '/' + name; }
   [[nodiscard]] Error error(const std::string& name, const char* what, int number) const;
 
-  // All names but "." and "..", in no order.
-  [[nodiscard]] Result<std::vector<std::string>> names() const;
+  // The names that are wanted, in no order.
+  using Wanted = bool (*)(std::string_view name);
+  [[nodiscard]] Result<std::vector<std::string>> names(Wanted wanted) const;
   // What a name leads to, if that is ours; nothing if it is not or there is none.
   [[nodiscard]] std::optional<struct stat> own(const std::string& name) const;
   [[nodiscard]] bool taken(const std::string& name) const;  // by whatever
+  // A name is one of the file that is open there, and that is ours.
+  [[nodiscard]] bool leads_to(const std::string& name, int fd) const;
   // Opens what is ours; nothing if it is not, or there is none.
   [[nodiscard]] Result<std::optional<base::UniqueFd>> open_own(const std::string& name, int flags) const;
   // Fills out as far as the file goes from there.
@@ -87,7 +90,6 @@ class Temporary {
  private:
   Temporary(std::shared_ptr<const Directory> directory, std::string name, base::UniqueFd fd)
       : directory_(std::move(directory)), name_(std::move(name)), fd_(std::move(fd)) {}
-  [[nodiscard]] bool is_mine(const std::string& name) const;
 
   std::shared_ptr<const Directory> directory_;  // null: moved from
   std::string name_;                            // "": it has another one

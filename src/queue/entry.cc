@@ -107,7 +107,7 @@ std::string encode(const Entry& entry, std::uint64_t content_size) {
   fields += netstring(static_cast<std::uint64_t>(std::max<std::int64_t>(entry.arrived.time_since_epoch().count(), 0)));
   fields += netstring(std::uint64_t{entry.uid});
   fields += netstring(owner->second) + netstring(entry.account) + netstring(entry.account_named ? "named" : "");
-  fields += netstring(entry.bounce ? "bounce" : "") + netstring(entry.message_id);
+  fields += netstring(entry.bounce_of) + netstring(entry.message_id);
   fields += netstring(entry.dsn.notify) + netstring(entry.dsn.returned) + netstring(entry.dsn.envelope_id);
   fields += netstring(content_size);
   fields += netstring(sender.is_null() ? "" : sender.address()->text());
@@ -147,7 +147,7 @@ Result<Head> decode(std::string_view head) {
       std::find_if(owners.begin(), owners.end(), [&](const auto& each) { return each.second == owner_name; });
   const std::string_view account = fields.next();
   const std::string_view named = fields.next();
-  const std::string_view bounce = fields.next();
+  const std::string_view bounce_of = fields.next();
   const std::string_view message_id = fields.next();
   smtp::Dsn dsn{std::string(fields.next()), std::string(fields.next()), std::string(fields.next())};
   const std::uint64_t content_size = fields.number();
@@ -163,7 +163,8 @@ Result<Head> decode(std::string_view head) {
   if (account.size() > longest_account || has_control(account) || has_account == account.empty()) {
     return damaged("its account is none");
   }
-  if ((!named.empty() && named != "named") || (!bounce.empty() && bounce != "bounce")) return damaged("unknown flags");
+  if (!named.empty() && named != "named") return damaged("unknown flags");
+  if (!bounce_of.empty() && !is_id(bounce_of)) return damaged("it tells of no message");
   if (message_id.size() > longest_message_id || has_control(message_id)) return damaged("its Message-ID is none");
   if (!is_sound(dsn)) return damaged("what it asks for as notifications is unknown");
   return Head{.entry = {.id = std::string(id),
@@ -175,7 +176,7 @@ Result<Head> decode(std::string_view head) {
                         .envelope = *std::move(envelope),
                         .dsn = std::move(dsn),
                         .message_id = std::string(message_id),
-                        .bounce = !bounce.empty()},
+                        .bounce_of = std::string(bounce_of)},
               .content_size = content_size};
 }
 

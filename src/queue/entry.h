@@ -34,7 +34,7 @@ struct Entry {
   mail::Envelope envelope;
   smtp::Dsn dsn = {};
   std::string message_id = {};
-  bool bounce = false;  // a delivery status notification of ours
+  std::string bounce_of = {};  // of a notification of ours: the id of the message that it tells of
 };
 
 // Unguessable, and later than those of earlier times.

@@ -14,26 +14,21 @@
 #include "base/text.h"
 #include "queue/checksum.h"
 #include "queue/directory.h"
+#include "queue/files.h"
 
 namespace pillarbox::queue {
 namespace {
 
 constexpr std::chrono::hours leftover_age{1};
-constexpr std::string_view state_suffix = ".state";
 constexpr std::size_t longest_message_id = 998;
 constexpr std::size_t chunk_size = 65536;
 
-std::string state_name(const std::string& id) {
-  return id + std::string(state_suffix);
+bool is_temporary(std::string_view name) {
+  return name.starts_with(Temporary::prefix);
 }
 
-Result<void> save_state(const std::shared_ptr<const Directory>& directory, const std::string& id, const State& state) {
-  auto file = Temporary::make(directory);
-  if (!file) return file.error();
-  if (const auto written = file->write(encode(state)); !written) return written.error();
-  if (const auto sealed = file->seal(); !sealed) return sealed.error();
-  if (const auto replaced = file->replace(state_name(id)); !replaced) return replaced.error();
-  return directory->sync();
+bool is_state_name(std::string_view name) {
+  return name.ends_with(state_suffix) && is_id(name.substr(0, name.size() - state_suffix.size()));
 }
 
 bool is_fresh(const State& state) {
@@ -42,82 +37,6 @@ bool is_fresh(const State& state) {
   };
   return state.tries == 0 && state.next == Time() && !state.last && state.reply.empty() &&
          std::all_of(state.recipients.begin(), state.recipients.end(), untouched);
-}
-
-// The state beside a message; fresh if there is none, or none that can be used.
-State read_state(const Directory& directory, const std::string& id, std::size_t recipients, std::string& warning) {
-  const std::string name = state_name(id);
-  const auto unusable = [&](const std::string& why) {
-    warning = directory.path(name) + ": " + why + "; the message starts over";
-    return State::fresh(recipients);
-  };
-  const auto fd = directory.open_own(name, O_RDONLY);
-  if (!fd) return unusable(fd.error().text);
-  if (!*fd) return directory.taken(name) ? unusable("is no file of its owner's") : State::fresh(recipients);
-  struct stat status {};
-  const std::size_t most = 1024 + recipients * 1024;  // more than one can have
-  if (::fstat((*fd)->get(), &status) != 0 || static_cast<std::uint64_t>(status.st_size) > most) {
-    return unusable("has not the size of a state");
-  }
-  std::string text(static_cast<std::size_t>(status.st_size), '\0');
-  const auto size = directory.read_at((*fd)->get(), text, 0, name);
-  if (!size) return unusable(size.error().text);
-  auto state = decode_state(std::string_view(text).substr(0, *size), recipients);
-  if (!state) return unusable(state.error().text);
-  return *std::move(state);
-}
-
-struct Opened {
-  Head head;
-  std::uint64_t begin = 0;  // of the content
-};
-
-// What stands before the content of a message file; that the file is as long as it says, and who and what it is.
-Result<Opened> read_head(const Directory& directory, int fd, const std::string& id) {
-  std::string text(head_start, '\0');
-  const auto start = directory.read_at(fd, text, 0, id);
-  if (!start) return start.error();
-  const auto size = head_size(std::string_view(text).substr(0, *start));
-  if (!size) return size.error();
-  struct stat status {};
-  if (::fstat(fd, &status) != 0) return Error{Error::Kind::io, directory.error(id, "can't be read", errno).text};
-  const auto file_size = static_cast<std::uint64_t>(status.st_size);
-  const Error damaged{Error::Kind::data, "is no message of the queue: it has not the size that it says"};
-  if (file_size < *size + trailer_size) return damaged;
-  text.resize(*size);
-  const auto whole = directory.read_at(fd, text, 0, id);
-  if (!whole) return whole.error();
-  auto head = decode(std::string_view(text).substr(0, *whole));
-  if (!head) return head.error();
-  if (head->content_size != file_size - *size - trailer_size) return damaged;
-  if (head->entry.id != id) return Error{Error::Kind::data, "is no message of the queue: its name is another's"};
-  if (head->entry.uid != status.st_uid) return Error{Error::Kind::data, "is no message of the queue: it is another's"};
-  return Opened{*std::move(head), *size};
-}
-
-Result<void> check_sum(const Directory& directory, int fd, const std::string& id, const Opened& opened) {
-  const std::uint64_t end = opened.begin + opened.head.content_size;
-  Checksum checksum;
-  std::vector<char> chunk(chunk_size);
-  for (std::uint64_t at = 0; at < end;) {
-    const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(chunk.size(), end - at));
-    const auto count = directory.read_at(fd, std::span(chunk).first(size), static_cast<off_t>(at), id);
-    if (!count) return count.error();
-    if (*count < size) return Error{Error::Kind::data, "is no message of the queue: it was cut"};
-    checksum.add({chunk.data(), size});
-    at += size;
-  }
-  std::array<char, trailer_size> found{};
-  const auto count = directory.read_at(fd, found, static_cast<off_t>(end), id);
-  if (!count) return count.error();
-  if (std::string_view(found.data(), *count) == trailer(checksum)) return {};
-  return Error{Error::Kind::data, "is no message of the queue: its checksum is another"};
-}
-
-bool is_of_later_version(const Directory& directory, int fd, const std::string& id) {
-  std::array<char, head_start> start{};
-  const auto count = directory.read_at(fd, start, 0, id);
-  return count && queue::is_of_later_version({start.data(), *count});
 }
 
 // To a folder below; with its state, as far as it has one. Each step is durable before the next, so that a message is
@@ -131,43 +50,6 @@ Result<void> move_aside(const Directory& directory, const std::string& id, const
   if (!directory.own(state_name(id))) return {};
   return directory.move(state_name(id), *to, state_name(name));
 }
-
-// The content of a locked message. It has a place of its own, so that any number of them read the same file.
-class Content final : public base::Source {
- public:
-  Content(std::shared_ptr<const base::UniqueFd> fd, std::shared_ptr<const Directory> directory, std::string id,
-          std::uint64_t begin, std::uint64_t size)
-      : fd_(std::move(fd)), directory_(std::move(directory)), id_(std::move(id)), at_(begin), left_(size) {}
-
-  Result<std::size_t> read(std::span<char> out) override {
-    const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(out.size(), left_));
-    const auto count = directory_->read_at(fd_->get(), out.first(size), static_cast<off_t>(at_), id_);
-    if (!count) return count.error();
-    if (*count < size) return Error{Error::Kind::io, directory_->path(id_) + ": the file was cut while it was read"};
-    at_ += size;
-    left_ -= size;
-    return size;
-  }
-  [[nodiscard]] std::optional<std::uint64_t> left() const override { return left_; }
-  [[nodiscard]] bool mark() override {
-    left_at_mark_ = left_;
-    return true;
-  }
-  [[nodiscard]] bool back() override {
-    if (!left_at_mark_) return false;
-    at_ -= *left_at_mark_ - left_;
-    left_ = *left_at_mark_;
-    return true;
-  }
-
- private:
-  std::shared_ptr<const base::UniqueFd> fd_;
-  std::shared_ptr<const Directory> directory_;
-  std::string id_;
-  std::uint64_t at_;
-  std::uint64_t left_;
-  std::optional<std::uint64_t> left_at_mark_;
-};
 
 // What a log shows of it; a field of any length or content is no reason to refuse a message.
 std::string kept_message_id(std::string_view text) {
@@ -271,7 +153,7 @@ std::uint64_t Locked::size() const {
 }
 
 std::unique_ptr<base::Source> Locked::content() const {
-  return std::make_unique<Content>(impl_->fd, impl_->directory, impl_->entry.id, impl_->begin, impl_->size);
+  return content_of(impl_->directory, impl_->fd, impl_->entry.id, impl_->begin, impl_->size);
 }
 
 Result<void> Locked::save(const State& state) {
@@ -302,6 +184,7 @@ struct Spool::Impl {
 
   // Locks what a name leads to, if it is still that when it is locked.
   Result<std::optional<base::UniqueFd>> lock(const std::string& id, std::vector<std::string>& warnings) const;
+  bool has_one_name(int fd) const;
   Result<Opened> examine(int fd, const std::string& id) const;
 };
 
@@ -343,9 +226,8 @@ Result<NewEntry> Spool::begin(Entry entry, std::uint64_t content_size) {
 }
 
 Result<std::vector<std::string>> Spool::ids() const {
-  auto names = impl_->directory->names();
+  auto names = impl_->directory->names(is_id);
   if (!names) return names.error();
-  std::erase_if(*names, [](const std::string& name) { return !is_id(name); });
   std::sort(names->begin(), names->end());
   return names;
 }
@@ -378,15 +260,26 @@ Result<std::optional<base::UniqueFd>> Spool::Impl::lock(const std::string& id,
     if (errno == EWOULDBLOCK) return none;
     return directory->error(id, "can't be locked", errno);
   }
-  struct stat status {};
-  const auto there = directory->own(id);
-  if (!there || ::fstat(fd, &status) != 0) return none;
-  if (there->st_dev != status.st_dev || there->st_ino != status.st_ino) return none;
-  if (there->st_nlink != 1) {
+  if (!directory->leads_to(id, fd)) return none;
+  if (!has_one_name(fd)) {
     warnings.push_back(directory->path(id) + ": has another name as well; left alone");
     return none;
   }
   return std::move(*opened);
+}
+
+// A writer has the lock until it has taken the temporary name away: whoever finds both, and the lock free, does it for
+// one that was killed.
+bool Spool::Impl::has_one_name(int fd) const {
+  struct stat status {};
+  if (::fstat(fd, &status) != 0) return false;
+  if (status.st_nlink == 1) return true;
+  const auto names = directory->names(is_temporary);
+  if (!names) return false;
+  for (const std::string& name : *names) {
+    if (directory->leads_to(name, fd)) (void)directory->remove(name);
+  }
+  return ::fstat(fd, &status) == 0 && status.st_nlink == 1;
 }
 
 Result<Opened> Spool::Impl::examine(int fd, const std::string& id) const {
@@ -427,14 +320,11 @@ Result<std::optional<Locked>> Spool::lock(const std::string& id, std::vector<std
 }
 
 void Spool::sweep(Time now) const {
-  const auto names = impl_->directory->names();
+  const auto names =
+      impl_->directory->names([](std::string_view name) { return is_temporary(name) || is_state_name(name); });
   if (!names) return;
   for (const std::string& name : *names) {
-    const std::string_view id =
-        std::string_view(name).substr(0, name.size() - std::min(name.size(), state_suffix.size()));
-    const bool temporary = name.starts_with(Temporary::prefix);
-    const bool lone_state = name.ends_with(state_suffix) && is_id(id) && !impl_->directory->taken(std::string(id));
-    if (!temporary && !lone_state) continue;
+    if (!is_temporary(name) && impl_->directory->taken(name.substr(0, name.size() - state_suffix.size()))) continue;
     const auto status = impl_->directory->own(name);
     const auto limit = std::chrono::system_clock::to_time_t(now - leftover_age);
     if (status && status->st_mtime < limit) (void)impl_->directory->remove(name);

@@ -15,6 +15,7 @@ namespace {
 
 constexpr std::string_view magic = "pillarbox-state 1\n";
 constexpr std::size_t longest_reply = 512;
+constexpr std::size_t longest_host = 255;
 constexpr std::array<std::pair<Progress, std::string_view>, 4> progresses = {{{Progress::owed, "owed"},
                                                                               {Progress::accepted, "accepted"},
                                                                               {Progress::refused, "refused"},
@@ -35,6 +36,12 @@ std::string one_line(std::string_view text) {
 
 bool is_one_line(std::string_view text) {
   return text.size() <= longest_reply && base::visible(text) == text;
+}
+
+// A name or an address, as far as a line of a notification cares.
+bool is_host(std::string_view text) {
+  return !text.empty() && text.size() <= longest_host &&
+         std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7f; });
 }
 
 // RFC 3463 section 2.
@@ -72,7 +79,28 @@ RecipientState decode_recipient(Netstrings& fields) {
     fields.fail();
     return {};
   }
-  return {progress->first, std::string(reply), std::string(status)};
+  return {.progress = progress->first, .reply = std::string(reply), .status = std::string(status)};
+}
+
+bool has_host(const RecipientState& recipient) {
+  return is_host(recipient.host);
+}
+
+// Behind all else, if there is any: states of before have none.
+std::string encode_hosts(const State& state) {
+  std::string out;
+  if (std::none_of(state.recipients.begin(), state.recipients.end(), has_host)) return out;
+  for (const RecipientState& each : state.recipients) out += netstring(has_host(each) ? each.host : "");
+  return out;
+}
+
+void decode_hosts(Netstrings& fields, State& state) {
+  if (fields.failed() || fields.at_end()) return;
+  for (RecipientState& each : state.recipients) {
+    each.host = fields.next();
+    if (!each.host.empty() && !has_host(each)) fields.fail();
+  }
+  if (std::none_of(state.recipients.begin(), state.recipients.end(), has_host)) fields.fail();
 }
 
 }  // namespace
@@ -97,6 +125,7 @@ std::string encode(const State& state) {
     out += netstring(progress->second) + netstring(one_line(each.reply));
     out += netstring(is_status(each.status) ? each.status : "");
   }
+  out += encode_hosts(state);
   Checksum checksum;
   checksum.add(out);
   return out + trailer(checksum);
@@ -121,6 +150,7 @@ Result<State> decode_state(std::string_view text, std::size_t recipients) {
   for (std::size_t i = 0; i < recipients && !fields.failed(); ++i) {
     state.recipients.push_back(decode_recipient(fields));
   }
+  decode_hosts(fields, state);
   if (fields.failed() || !fields.at_end()) return damaged("its fields can't be read");
   return state;
 }

@@ -24,6 +24,7 @@ struct RecipientState {
   Progress progress = Progress::owed;
   std::string reply = {};   // the server's last words on it, or why there are none; 512 bytes at most
   std::string status = {};  // RFC 3463, "" if not known
+  std::string host = {};    // the server whose words they are, "" if they are ours
 };
 
 struct State {

@@ -1,6 +1,9 @@
 #!/usr/bin/env python3
 """The queue as its users meet it: what goes in and what does not, and that what went in comes out once."""
+import datetime
 import email
+import email.policy
+import email.utils
 import os
 import re
 import signal
@@ -12,9 +15,11 @@ import unittest
 
 sys.dont_write_bytecode = True
 from queue_case import MESSAGE, QueueCase, refuses
+from queue_files import Queue, State, id_of_notification, new_id_behind_notification
+from support import by_both
 
 
-class Queue(QueueCase):
+class QueueTest(QueueCase):
     def test_what_goes_in_comes_out_unchanged_and_once(self):
         with socket.socket() as closed:
             closed.bind(("127.0.0.1", 0))
@@ -185,6 +190,8 @@ class Queue(QueueCase):
         server = self.serve(refuses(rcpt=b"451 4.2.1 later"))
         self.write_configuration(server.port, queue=queue)
         self.submit(*words, "b@x.test")
+        (entry,) = self.listed()
+        self.id = entry["id"]
         server = self.serve(refuses(rcpt=code.encode()))
         self.write_configuration(server.port, queue=queue)
         self.run_queue()
@@ -206,6 +213,85 @@ class Queue(QueueCase):
         self.assertEqual((fields["Final-Recipient"].replace(" ", ""), fields["Action"], fields["Status"]), ("rfc822;b@x.test", "failed", "5.1.1"))
         self.assertIn("Subject: s", original.as_string())
         self.assertEqual(self.files(), [])
+
+    def report(self, *words, **more):
+        (connection,) = self.bounced(*words, **more)
+        (body,) = connection.bodies
+        body.content().decode("ascii")
+        report = email.message_from_bytes(body.content(), policy=email.policy.SMTP)
+        for part in report.walk():
+            self.assertEqual((part.defects, [value.defects for value in part.values() if hasattr(value, "defects") and value.defects]), ([], []))
+        return report
+
+    def test_a_report_is_what_programs_read(self):
+        report = self.report("-N", "failure,delay", "-V", "env+1", "c@x.test")
+        self.assertEqual((report.get_content_type(), report.get_param("report-type")), ("multipart/report", "delivery-status"))
+        self.assertEqual([(part.get_content_type(), part.get_content_disposition()) for part in report.get_payload()],
+                         [("text/plain", None), ("message/delivery-status", None), ("text/rfc822-headers", None)])
+        self.assertEqual([report[name] for name in ("To", "Auto-Submitted", "In-Reply-To", "References", "MIME-Version")],
+                         ["alice@example.org", "auto-replied", "<1@x.test>", "<1@x.test>", "1.0"])
+        self.assertRegex(report["From"], r"<MAILER-DAEMON@example.org>$")
+        self.assertRegex(report["Message-ID"], r"^<[^@<> ]+@example.org>$")
+        dates = [report["Date"].datetime]
+        text, status, original = report.get_payload()
+        message, *recipients = status.get_payload()
+        self.assertEqual(message.keys(), ["Original-Envelope-Id", "Reporting-MTA", "Arrival-Date"])
+        self.assertEqual(message["Original-Envelope-Id"], "env+1")
+        self.assertRegex(message["Reporting-MTA"], r"^dns; [^ ]+$")
+        dates.append(email.utils.parsedate_to_datetime(message["Arrival-Date"]))
+        for recipient, address in zip(recipients, ("c@x.test", "b@x.test"), strict=True):
+            dates.append(email.utils.parsedate_to_datetime(recipient["Last-Attempt-Date"]))
+            del recipient["Last-Attempt-Date"]
+            self.assertEqual(recipient.items(), [
+                ("Final-Recipient", f"rfc822; {address}"), ("Action", "failed"), ("Status", "5.1.1"), ("Remote-MTA", "dns; [127.0.0.1]"),
+                ("Diagnostic-Code", "smtp; 550 5.1.1 nobody there"), ("Final-Log-ID", self.id)])
+            self.assertIn(f"<{address}>\r\n    550 5.1.1 nobody there\r\n", text.get_content())
+        self.assertLess(max(dates) - min(dates), datetime.timedelta(seconds=60))
+        header = email.message_from_string(original.get_content())
+        self.assertEqual([header[name] for name in ("From", "To", "Message-ID", "Subject")], ["al@x.test", "b@x.test", "<1@x.test>", "s"])
+        self.assertEqual(header.get_payload(), "")
+
+    def test_a_report_holds_all_of_the_message_where_that_was_asked_for(self):
+        original = self.report("-R", "full").get_payload()[2]
+        self.assertEqual(original.get_content_type(), "message/rfc822")
+        (message,) = original.get_payload()
+        self.assertEqual((message["Subject"], message.get_content()), ("s", "hi\r\n.\r\n..two\r\n"))
+
+    def test_a_report_on_what_expired(self):
+        """The last words are a server's; that it is given up is ours."""
+        server = self.serve(refuses(rcpt=b"451 4.2.1 later"))
+        old = 'retry = [ "1s" ]; expire = "1s";'
+        self.write_configuration(server.port, queue=old)
+        queue = Queue(self.folder / "queue")
+        arrived = time.time_ns() - 10 ** 10
+        name = queue.put(b"Subject: s\r\n\r\nhi\r\n", arrived=arrived, state=State(last=arrived + 5 * 10 ** 9))
+        self.run_queue()
+        (entry,) = self.listed()
+        self.assertNotEqual(entry["id"], name)
+        server = self.serve()
+        self.write_configuration(server.port, queue=old)
+        self.run_queue()
+        (body,) = self.bodies()
+        (_, recipient) = email.message_from_bytes(body.content()).get_payload()[1].get_payload()
+        self.assertEqual([recipient[field] for field in ("Action", "Status", "Remote-MTA", "Diagnostic-Code")],
+                         ["failed", "4.4.7", "dns; [127.0.0.1]", "smtp; 451 4.2.1 later"])
+
+    @by_both
+    def test_a_report_is_made_once_though_a_run_was_stopped_behind_it(self, driver):
+        server = self.serve()
+        self.write_configuration(server.port)
+        queue, arrived = Queue(self.folder / "queue"), time.time_ns()
+        name = new_id_behind_notification(arrived, "b@x.test")
+        def put():
+            queue.put(b"Subject: s\r\n\r\nhi\r\n", arrived=arrived, name=name, state=State(recipients=[("refused", "550 no", "")]))
+        put()
+        self.run_queue()
+        self.assertEqual(queue.names(), [id_of_notification(name, "b@x.test")])
+        put()
+        for _ in range(2):
+            self.run_queue("-q", "--driver", driver)
+        self.assertEqual(len(self.bodies()), 1)
+        self.assertEqual(queue.names(), [])
 
     def test_a_report_goes_where_it_is_told_to(self):
         (connection,) = self.bounced(queue='bounce_to = "post@x.test";')
@@ -286,7 +372,7 @@ class Queue(QueueCase):
                              env=self.environment | {"PATH": f"{self.bin}:/usr/bin:/bin"}, check=True)
         self.assertEqual(run.stdout, b"\n")
         deadline = time.monotonic() + 30
-        while self.files():
+        while self.files() or (self.folder / "log").read_text().count("status=sent") < 2:     # what it does last in this folder
             self.assertLess(time.monotonic(), deadline, "nobody has run the queue")
             time.sleep(0.01)
         while self.runners():

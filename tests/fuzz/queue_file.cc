@@ -34,6 +34,7 @@ void check_state(std::string_view text, std::size_t recipients) {
   fuzz::check(queue::encode(*state) == text, "a state reads back", text);
   for (const queue::RecipientState& each : state->recipients) {
     fuzz::check(base::visible(each.reply) == each.reply && each.reply.size() <= 512, "words are one line", each.reply);
+    fuzz::check(!fuzz::has_control(each.host) && each.host.size() <= 255, "a host is clean and bounded", each.host);
   }
 }
 

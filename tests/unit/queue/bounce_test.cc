@@ -22,9 +22,9 @@ Entry original_entry() {
 State with_refusals() {
   State state = State::fresh(3);
   state.last = noon + 1h;
-  state.recipients[0] = {Progress::refused, "550 5.1.1 No such user", ""};
-  state.recipients[1] = {Progress::accepted, "250 Ok", "2.0.0"};
-  state.recipients[2] = {Progress::refused, "451 4.3.0 Busy", "4.4.7"};
+  state.recipients[0] = {Progress::refused, "550 5.1.1 No such user", "", "mx.example.net"};
+  state.recipients[1] = {Progress::accepted, "250 Ok", "2.0.0", "elsewhere.example.net"};
+  state.recipients[2] = {Progress::refused, "451 4.3.0 Busy", "4.4.7", "192.0.2.1"};
   return state;
 }
 
@@ -60,14 +60,14 @@ TEST(Bounce, IsForWhoAskedForNothingElse) {
     EXPECT_EQ(may_report(entry), may) << notify;
   }
   entry = original_entry();
-  entry.bounce = true;
+  entry.bounce_of = "1j52sk9h000-abcdefghijklmnoq";
   EXPECT_FALSE(may_report(entry));
   EXPECT_FALSE(may_report(entry_to({"bob@example.net"}, "")));
 }
 
 TEST(Bounce, IsAnEntryOfItsOwn) {
   const Report made = report();
-  EXPECT_TRUE(made.entry.bounce);
+  EXPECT_EQ(made.entry.bounce_of, original_entry().id);
   EXPECT_TRUE(made.entry.envelope.sender().is_null());
   ASSERT_EQ(made.entry.envelope.recipients().size(), 1U);
   EXPECT_EQ(made.entry.envelope.recipients()[0].text(), "alice@example.com");
@@ -103,17 +103,33 @@ TEST(Bounce, TellsProgramsOfEachRecipient) {
   Entry entry = original_entry();
   entry.dsn.envelope_id = "q 1";
   const std::string text = report(entry).content;
-  for (const char* line :
-       {"From: Mail Delivery System <MAILER-DAEMON@example.com>", "To: <alice@example.com>",
-        "Auto-Submitted: auto-replied", "MIME-Version: 1.0", "In-Reply-To: <1@example.com>",
-        "Content-Type: multipart/report; report-type=delivery-status;", "Content-Type: message/delivery-status",
-        "Content-Type: text/rfc822-headers", "Reporting-MTA: dns; mx.example.com", "Original-Envelope-Id: q 1",
-        "Final-Recipient: rfc822; bob@example.net", "Status: 5.1.1", "Diagnostic-Code: smtp; 550 5.1.1 No such user",
-        "Final-Recipient: rfc822; dave@example.net", "Status: 4.4.7", "Diagnostic-Code: smtp; 451 4.3.0 Busy",
-        "Action: failed", "Subject: hello"}) {
+  for (const char* line : {"From: Mail Delivery System <MAILER-DAEMON@example.com>",
+                           "To: <alice@example.com>",
+                           "Auto-Submitted: auto-replied",
+                           "MIME-Version: 1.0",
+                           "In-Reply-To: <1@example.com>",
+                           "Content-Type: multipart/report; report-type=delivery-status;",
+                           "Content-Type: message/delivery-status",
+                           "Content-Type: text/rfc822-headers",
+                           "Reporting-MTA: dns; mx.example.com",
+                           "Original-Envelope-Id: q 1",
+                           "Final-Recipient: rfc822; bob@example.net",
+                           "Status: 5.1.1",
+                           "Diagnostic-Code: smtp; 550 5.1.1 No such user",
+                           "Remote-MTA: dns; mx.example.net",
+                           "Remote-MTA: dns; [192.0.2.1]",
+                           "Final-Log-ID: 1j52sk9h000-abcdefghijklmnop",
+                           "Final-Recipient: rfc822; dave@example.net",
+                           "Status: 4.4.7",
+                           "Diagnostic-Code: smtp; 451 4.3.0 Busy",
+                           "Action: failed",
+                           "Subject: hello"}) {
     EXPECT_TRUE(has_line(text, line)) << line;
   }
+  EXPECT_TRUE(has_line(text, "Arrival-Date: " + base::rfc5322_date(noon)));
+  EXPECT_TRUE(has_line(text, "Last-Attempt-Date: " + base::rfc5322_date(noon + 1h)));
   EXPECT_FALSE(contains(text, "carol@example.org"));
+  EXPECT_FALSE(contains(text, "elsewhere.example.net"));
   EXPECT_FALSE(contains(text, "This is it."));
 }
 
@@ -131,6 +147,7 @@ TEST(Bounce, AStatusIsMadeUpWhereThereIsNone) {
   const std::string text = report(original_entry(), content, state).content;
   EXPECT_TRUE(has_line(text, "Status: 5.0.0"));
   EXPECT_TRUE(has_line(text, "Diagnostic-Code: X-Pillarbox; the address can't be used"));
+  EXPECT_FALSE(contains(text, "Remote-MTA")) << "no server has said that";
 }
 
 TEST(Bounce, HoldsAllOfTheMessageIfAskedForAndItFits) {

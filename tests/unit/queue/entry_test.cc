@@ -58,7 +58,7 @@ TEST(Entry, ReadsBack) {
                                    "m\xc3\xbcller@example.com"}) {
     Entry entry = entry_to({"bob@example.net", sender.empty() ? "x" : sender}, sender);
     entry.id = an_id;
-    entry.bounce = true;
+    entry.bounce_of = "1j52sk9h000-abcdefghijklmnoq";
     entry.owner = Owner::none;
     entry.account = "";
     const std::string head = encode(entry, 42);
@@ -66,7 +66,7 @@ TEST(Entry, ReadsBack) {
     const auto read = decode(head);
     ASSERT_TRUE(succeeds(read));
     EXPECT_EQ(read->content_size, 42U);
-    EXPECT_TRUE(read->entry.bounce);
+    EXPECT_EQ(read->entry.bounce_of, entry.bounce_of);
     EXPECT_EQ(read->entry.envelope.sender().path(), entry.envelope.sender().path());
     EXPECT_EQ(encode(read->entry, 42), head);
   }
@@ -85,6 +85,7 @@ TEST(Entry, EveryValueIsValidated) {
       {"4:work,", "0:,"},
       {"4:work,", "4:a\nbc,"},
       {"4:work,0:,", "4:work,3:yes,"},
+      {"4:work,0:,0:,", "4:work,0:,6:bounce,"},
       {"15:<1@example.com>,", "3:a\nb,"},
       {"15:<1@example.com>,0:,", "15:<1@example.com>,6:ALWAYS,"},
       {"15:<1@example.com>,0:,", "15:<1@example.com>,13:NEVER,FAILURE,"},

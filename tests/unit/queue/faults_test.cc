@@ -1,8 +1,10 @@
 // What happens when the disk fails, and what a crash may leave: faults A1, A2 and A5 of the queue's contract, with
 // every call of every kind failing in every way, and every crash that the model of disk.h knows.
 #include <gtest/gtest.h>
+#include <sys/wait.h>
 
 #include <cerrno>
+#include <csignal>
 #include <functional>
 #include <map>
 
@@ -277,14 +279,36 @@ TEST(Races, NoRunnerHasAMessageThatMayYetBeTakenBack) {
   int looks = 0;
   disk.watch([&](const std::string& call, int, const std::string&) {
     const auto other = Spool::open(place, ::getuid(), false);
-    if (call != "fsync" || !other || !*other || !(*other)->look(id)) return;
+    if ((call != "unlinkat" && call != "fsync") || !other || !*other || !(*other)->look(id)) return;
     ++looks;
+    const auto names = names_in(place);
     EXPECT_FALSE(look_into(place).whole);
+    EXPECT_EQ(names_in(place), names) << "its temporary name is taken away by its writer alone";
   });
   ASSERT_TRUE(succeeds(commit_only(disk, place, State::fresh(2))));
-  EXPECT_GT(looks, 0) << "it had its name before it was durable";
+  EXPECT_EQ(looks, 2) << "it had its name before it was durable";
   disk.watch({});
   EXPECT_TRUE(look_into(place).whole);
+}
+
+TEST(Races, AWriterThatIsKilledBetweenTheNamesOfItsMessageHoldsNobodyUp) {
+  const Folder folder;
+  const std::string place = folder.path("place");
+  const pid_t writer = ::fork();
+  if (writer == 0) {
+    Disk disk;
+    disk.watch([](const std::string& call, int, const std::string& name) {
+      if (call == "unlinkat" && name.starts_with("tmp.")) (void)::raise(SIGKILL);
+    });
+    (void)commit_only(disk, place, State::fresh(2));
+    ::_exit(0);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(writer, &status, 0), writer);
+  ASSERT_TRUE(WIFSIGNALED(status));
+  ASSERT_EQ(names_in(place).size(), 2U);
+  EXPECT_TRUE(look_into(place).whole);
+  EXPECT_EQ(names_in(place), std::set{std::to_string(::getuid()) + "/" + id});
 }
 
 // --- Crashes

@@ -55,7 +55,7 @@ TEST_F(SpoolTest, GivesBackWhatWasPutIn) {
   EXPECT_EQ(read.account, "work");
   EXPECT_EQ(read.owner, Owner::system);
   EXPECT_TRUE(read.account_named);
-  EXPECT_FALSE(read.bounce);
+  EXPECT_EQ(read.bounce_of, "");
   EXPECT_EQ(read.dsn.notify, "FAILURE,DELAY");
   EXPECT_EQ(read.dsn.returned, "FULL");
   EXPECT_EQ(read.dsn.envelope_id, "q 1");
@@ -66,6 +66,21 @@ TEST_F(SpoolTest, GivesBackWhatWasPutIn) {
   EXPECT_EQ((*locked)->state().tries, 0U);
   EXPECT_EQ((*locked)->size(), content.size());
   EXPECT_EQ(*everything(*(*locked)->content()), content);
+}
+
+TEST_F(SpoolTest, AHeadOfAnySizeIsReadBack) {
+  for (const std::size_t count :
+       {1U, 200U, 210U, 220U, 230U, 10000U}) {  // some below, some beyond what is read at once
+    std::vector<std::string> recipients;
+    for (std::size_t i = 0; i < count; ++i) recipients.push_back("b" + std::to_string(i) + "@example.net");
+    const auto id = put(spool, entry_to(recipients));
+    ASSERT_TRUE(succeeds(id));
+    ASSERT_TRUE(spool.look(*id));
+    const auto locked = take(spool, *id);
+    ASSERT_TRUE(*locked);
+    EXPECT_EQ((*locked)->entry().envelope.recipients().back().text(), recipients.back());
+    EXPECT_EQ(*everything(*(*locked)->content()), content);
+  }
 }
 
 TEST_F(SpoolTest, ContentCanBeReadAgainAndByMany) {
@@ -447,15 +462,29 @@ TEST_F(SpoolTest, AnotherOwnersFileIsLeftAlone) {
   EXPECT_FALSE(spool.look(*id));
 }
 
-TEST_F(SpoolTest, AMessageWithTwoNamesWaitsUntilItHasOne) {
+TEST_F(SpoolTest, AMessageWithAnotherNameIsLeftAlone) {
+  const auto id = put(spool);
+  const std::string other = new_id(noon);
+  for (const std::string& name : {other, *id + ".tmp", std::string("notes")}) {
+    std::filesystem::create_hard_link(path(*id), path(name));
+    std::vector<std::string> warnings;
+    EXPECT_FALSE(*spool.lock(*id, warnings));
+    EXPECT_EQ(warnings.size(), 1U);
+    EXPECT_EQ(names(), (Names{*id, name}));
+    std::filesystem::remove(path(name));
+  }
+  EXPECT_TRUE(*take(spool, *id));
+}
+
+TEST_F(SpoolTest, OnlyItsOwnTemporaryNameIsTakenFromAMessage) {
   const auto id = put(spool);
   std::filesystem::create_hard_link(path(*id), path("tmp.second"));
+  write_file(path("tmp.another"), read_file(path(*id)));
+  std::filesystem::create_symlink(path(*id), path("tmp.link"));
   std::vector<std::string> warnings;
-  EXPECT_FALSE(*spool.lock(*id, warnings));
-  EXPECT_EQ(warnings.size(), 1U);
-  age(path(*id), 2h);
-  spool.sweep(std::chrono::system_clock::now());
-  EXPECT_TRUE(*take(spool, *id));
+  EXPECT_TRUE(*spool.lock(*id, warnings));
+  EXPECT_TRUE(warnings.empty());
+  EXPECT_EQ(names(), (Names{*id, "tmp.another", "tmp.link"}));
 }
 
 TEST_F(SpoolTest, ADamagedStateStartsOverWithAWarning) {

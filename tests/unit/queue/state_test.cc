@@ -4,6 +4,7 @@
 
 #include "queue.h"
 #include "queue/checksum.h"
+#include "queue/netstring.h"
 
 namespace pillarbox::queue {
 namespace {
@@ -13,7 +14,7 @@ using namespace test;  // NOLINT(google-build-using-namespace)
 State full_state() {
   State state = tried(4);
   state.recipients[1] = {Progress::accepted, "250 2.0.0 Ok", "2.0.0"};
-  state.recipients[2] = {Progress::refused, "550 5.1.1 No such user", "5.1.1"};
+  state.recipients[2] = {Progress::refused, "550 5.1.1 No such user", "5.1.1", "mx.example.net"};
   state.recipients[3] = {Progress::told, "given up", "4.4.7"};
   return state;
 }
@@ -40,6 +41,7 @@ TEST(State, ReadsBack) {
     EXPECT_EQ(read->recipients[i].progress, state.recipients[i].progress);
     EXPECT_EQ(read->recipients[i].reply, state.recipients[i].reply);
     EXPECT_EQ(read->recipients[i].status, state.recipients[i].status);
+    EXPECT_EQ(read->recipients[i].host, state.recipients[i].host);
   }
   EXPECT_EQ(encode(*read), encode(state));
 }
@@ -73,6 +75,25 @@ TEST(State, WordsFromOutsideAreOneShortLine) {
   EXPECT_EQ(read->recipients[0].status, "");
   EXPECT_LE(read->reply.size(), 512U);
   EXPECT_EQ(encode(*read), encode(state)) << "once is enough";
+}
+
+TEST(State, WithoutHostsIsAsItWasBefore) {
+  State state = full_state();
+  state.recipients[2].host = "";
+  const std::string text = body_of(state);
+  EXPECT_EQ(text + netstring("") + netstring("") + netstring("mx.example.net") + netstring(""), body_of(full_state()));
+  EXPECT_TRUE(succeeds(decode_state(sealed(text), 4)));
+}
+
+TEST(State, AHostIsOneOrNone) {
+  State state = State::fresh(1);
+  for (const std::string& host :
+       {std::string("a b"), std::string("a\r\nX: y"), std::string("\xc3\xa9"), std::string(256, 'x')}) {
+    state.recipients[0].host = host;
+    EXPECT_EQ(decode_state(encode(state), 1)->recipients[0].host, "");
+    EXPECT_FALSE(decode_state(sealed(body_of(State::fresh(1)) + netstring(host)), 1));
+  }
+  EXPECT_TRUE(succeeds(decode_state(sealed(body_of(State::fresh(1)) + netstring("mx")), 1)));
 }
 
 TEST(State, OfOtherRecipientsIsDamaged) {
