@@ -147,14 +147,14 @@ class Pipeline {
   std::optional<Item> take() {
     // Nobody's outcome waits for somebody who writes slowly, nor QUIT for recipients that come again.
     if (again_.empty() && (!work_.ready() || (work_.last() && doubtful()))) settle();
-    if (again_.empty()) {
+    while (again_.empty()) {
       if (auto transaction = work_.next()) {
         many_ = many_ || !work_.last();
         return Item(*std::move(transaction));
       }
-      close();
+      if (flight_.empty()) return std::nullopt;
+      settle();  // what is under way may owe further recipients, though nobody had thought that it was the last
     }
-    if (again_.empty()) return std::nullopt;
     Item item = std::move(again_.front());
     again_.pop_front();
     return item;
