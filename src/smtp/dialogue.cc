@@ -228,8 +228,11 @@ Dialogue::Next Dialogue::read_reply(std::string_view line, const std::string& sa
   switch (reader_.add(extensions ? line : std::string_view(safe))) {
     case ReplyReader::State::incomplete:
       return Next::go_on;
-    case ReplyReader::State::complete:
-      return judge(reader_.take());
+    case ReplyReader::State::complete: {
+      Reply reply = reader_.take();
+      if (!extensions) reply.shorten();  // each recipient has its own
+      return judge(reply);
+    }
     case ReplyReader::State::malformed:
       return break_off("not an SMTP reply: " + base::quote(safe.substr(0, 200)));
     case ReplyReader::State::mixed:

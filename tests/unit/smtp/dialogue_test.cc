@@ -467,6 +467,25 @@ TEST(Transaction, RemembersEachRecipientsReplyInOrder) {
   EXPECT_FALSE(play.stopped());
 }
 
+// A server could fill the memory with a long word for each of some thousand recipients.
+TEST(Transaction, KeepsOfALongReplyEightKibibytes) {
+  Steps lines(600, "S: 550-" + std::string(94, 'x'));
+  lines.emplace_back("S: 550 end");
+  Play play;
+  play.go(greeted).go({"C: MAIL FROM:<a@b>", "S: 250 ok", "C: RCPT TO:<1>"}).go(lines);
+  const Reply& reply = *play.dialogue.recipients()[0].reply;
+  EXPECT_EQ(reply.code, 550);
+  EXPECT_EQ(reply.lines.size(), 81U);
+}
+
+TEST(Hello, IsKeptWhole) {
+  Steps lines(600, "S: 250-" + std::string(94, 'X'));
+  lines.emplace_back("S: 250 SIZE 1000");
+  Play play;
+  play.go({"S: 220 hi", "C: EHLO me"}).go(lines);
+  EXPECT_EQ(play.dialogue.connection().offers("SIZE"), "1000");
+}
+
 TEST(Transaction, CountsRecipientsInAPipelinedGroup) {
   Play play({}, false, 3);
   play.go(greeted).go({"C: MAIL FROM:<a@b>", "C: RCPT TO:<1>", "C: RCPT TO:<2>", "C: RCPT TO:<3>", "C: DATA",
