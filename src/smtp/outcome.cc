@@ -163,7 +163,7 @@ const Verdict* Outcome::worst() const {
   for (const Verdict& verdict : recipients) {
     if (verdict.fate == Fate::accepted) continue;
     if (verdict.kind != Kind::temporary) return &verdict;
-    if (!later) later = &verdict;
+    if (!later || (verdict.reply && !later->reply)) later = &verdict;
   }
   return later;
 }
