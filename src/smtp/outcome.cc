@@ -80,7 +80,8 @@ std::string text_of(const Failure& failure) {
   const std::string where = describe(failure.phase) + (open ? ", which may have arrived" : "");
   switch (failure.cause) {
     case Cause::refused:
-      return where + " was refused: " + std::to_string(failure.reply->code) + " " + failure.reply->text();
+      return with(where + " was refused: " + std::to_string(failure.reply->code) + " " + failure.reply->text(),
+                  failure.text);
     case Cause::lost:
       return with("the connection was lost during " + where, failure.text);
     case Cause::timeout:

@@ -349,6 +349,23 @@ TEST(Login, AnswersChallenges) {
   EXPECT_EQ(play.dialogue.connection().auth, "LOGIN");
 }
 
+// "e30=" is "{}".
+TEST(Login, ToldWhyATokenIsRefusedTellsIt) {
+  const auto why = [](const std::string& mechanism, const std::string& challenge) {
+    Play play({.login = true, .mechanisms = {mechanism}}, true);
+    play.dialogue.conceal("status");
+    play.go({"S: 220 hi", "C: EHLO me", "S: 250-mx", "S: 250 AUTH " + mechanism, "C: AUTH " + mechanism + " dG9r",
+             "S: 334 " + challenge, "C: AQ==", "S: 535 no"});
+    return play.failure()->text;
+  };
+  EXPECT_EQ(why("XOAUTH2", "e30="), "{}");
+  EXPECT_EQ(why("OAUTHBEARER", "eyJzdGF0dXMiOiI0MDEifQ=="), "{\"***\":\"401\"}");
+  EXPECT_EQ(why("XOAUTH2", "YQFi"), "a b");
+  EXPECT_EQ(why("XOAUTH2", "e30"), "");
+  EXPECT_EQ(why("XOAUTH2", ""), "");
+  EXPECT_EQ(why("LOGIN", "e30="), "") << "that asks for the user's name";
+}
+
 TEST(Login, EndsEndlessChallenges) {
   Play play(clear_login_terms());
   play.go(logging_in).go({"C: AUTH LOGIN"});
