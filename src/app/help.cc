@@ -118,8 +118,8 @@ OPTIONS
 EXIT STATUS
   0 accepted for all recipients    64 usage, or no recipients      65 message or address unusable
   66 file can't be read            67 a recipient was rejected     68 host unknown
-  69 refused for good, or TLS not to be had                        74 input failed
-  75 temporary failure             76 the server broke the protocol
+  69 refused for good, or TLS not to be had                        73 queue's place not writable
+  74 input or output failed        75 temporary failure            76 the server broke the protocol
   77 login refused, not offered or not allowed                     78 configuration
   With several messages or recipients: the first permanent failure's, else 75 if one was temporary.
 

@@ -1,18 +1,18 @@
 #include "app/smtp_server.h"
 
 #include <algorithm>
-#include <array>
-#include <charconv>
 #include <utility>
 
 #include "app/server.h"
 #include "base/text.h"
 #include "mail/envelope.h"
+#include "mail/xtext.h"
 
 namespace pillarbox::app {
 namespace {
 
 constexpr std::size_t longest_reply_text = 500;
+constexpr std::size_t longest_envelope_id = 100;  // RFC 3461 section 4.4, less what xtext adds
 
 struct Parameter {
   std::string name;  // in capitals
@@ -61,22 +61,13 @@ std::optional<Argument> parse(std::string_view text, std::string_view keyword) {
   return argument;
 }
 
-// RFC 3461 section 4: "+" and two hexadecimal digits are a byte.
-std::optional<std::string> from_xtext(std::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    unsigned char byte = static_cast<unsigned char>(text[i]);
-    if (text[i] == '+') {
-      if (i + 2 >= text.size()) return std::nullopt;
-      const char* digits = text.data() + i + 1;
-      if (std::from_chars(digits, digits + 2, byte, 16).ptr != digits + 2) return std::nullopt;
-      i += 2;
-    }
-    if (byte < ' ' || byte > '~') return std::nullopt;
-    out += static_cast<char>(byte);
-  }
-  if (out.empty() || out.size() > 100) return std::nullopt;
-  return out;
+// ENVID's value, if it is one.
+std::optional<std::string> read_envelope_id(std::string_view value) {
+  auto id = mail::from_xtext(value);
+  const auto printable = [](char c) { return base::is_ascii(c) && !base::is_control(c); };
+  const bool sound =
+      id && !id->empty() && id->size() <= longest_envelope_id && std::all_of(id->begin(), id->end(), printable);
+  return sound ? id : std::nullopt;
 }
 
 smtp::Reply bad_parameter(const Parameter& parameter) {
@@ -101,7 +92,7 @@ std::optional<smtp::Reply> take(const Parameter& parameter, smtp::Dsn& dsn) {
     dsn.returned = base::upper(value);
     sound = dsn.returned == "FULL" || dsn.returned == "HDRS";
   } else if (parameter.name == "ENVID") {
-    const auto id = from_xtext(value);
+    const auto id = read_envelope_id(value);
     sound = id.has_value();
     dsn.envelope_id = id.value_or("");
   } else {

@@ -340,7 +340,9 @@ int smtp_tool(std::vector<std::string> args, char** argv, const base::System& sy
   const auto task = read_task(*options, system);
   if (!task) return fail(program, task.error());
   const auto code = run(*task, system, clock);
-  return code ? *code : fail(program, code.error());
+  if (!code) return fail(program, code.error());
+  const auto written = flush_output();
+  return written || *code != 0 ? *code : fail(program, written.error());
 }
 
 }  // namespace pillarbox::app

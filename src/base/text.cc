@@ -7,6 +7,8 @@
 namespace pillarbox::base {
 namespace {
 
+constexpr std::string_view base64_digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
 // The length of the well-formed UTF-8 sequence that text begins with (RFC 3629, section 4), or 0.
 std::size_t utf8_length(std::string_view text) {
   const auto at = [&](std::size_t i) {
@@ -134,6 +136,46 @@ std::optional<std::uint64_t> number(std::string_view text) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
   return value;
+}
+
+std::string hex(char byte) {
+  constexpr std::string_view digits = "0123456789ABCDEF";
+  const auto value = static_cast<unsigned char>(byte);
+  return {digits[value >> 4U], digits[value & 15U]};
+}
+
+std::string base64(std::string_view bytes) {
+  std::string out;
+  out.reserve((bytes.size() + 2) / 3 * 4);  // of a secret no part stays behind in memory that was outgrown
+  for (std::size_t i = 0; i < bytes.size(); i += 3) {
+    const auto byte = [&](std::size_t n) {
+      return i + n < bytes.size() ? static_cast<unsigned>(static_cast<unsigned char>(bytes[i + n])) : 0U;
+    };
+    const unsigned group = byte(0) << 16U | byte(1) << 8U | byte(2);
+    out += base64_digits[group >> 18U];
+    out += base64_digits[group >> 12U & 63U];
+    out += i + 1 < bytes.size() ? base64_digits[group >> 6U & 63U] : '=';
+    out += i + 2 < bytes.size() ? base64_digits[group & 63U] : '=';
+  }
+  return out;
+}
+
+std::optional<std::string> from_base64(std::string_view text) {
+  if (text.size() % 4 != 0) return std::nullopt;
+  for (int padding = 0; padding < 2 && text.ends_with('='); ++padding) text.remove_suffix(1);
+  std::string out;
+  unsigned bits = 0;
+  int count = 0;  // of bits that make no byte yet
+  for (const char c : text) {
+    const std::size_t digit = base64_digits.find(c);
+    if (digit == std::string_view::npos) return std::nullopt;
+    bits = (bits << 6U | static_cast<unsigned>(digit)) & 0xFFFFU;
+    count += 6;
+    if (count < 8) continue;
+    count -= 8;
+    out += static_cast<char>(bits >> static_cast<unsigned>(count) & 0xFFU);
+  }
+  return out;
 }
 
 std::string decimal(double number, int decimals) {

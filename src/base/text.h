@@ -48,6 +48,13 @@ std::vector<std::string_view> split(Temporary&& text, char separator) = delete; 
 // The whole of text as a decimal number, or nothing.
 std::optional<std::uint64_t> number(std::string_view text);
 
+// A byte's two hexadecimal digits, in capitals.
+std::string hex(char byte);
+
+// RFC 4648 section 4.
+std::string base64(std::string_view bytes);
+std::optional<std::string> from_base64(std::string_view text);  // nothing if it is none
+
 // So many decimals, as in "0.112".
 std::string decimal(double number, int decimals = 3);
 

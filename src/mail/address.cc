@@ -318,23 +318,6 @@ class ListParser {
 
 constexpr std::size_t longest_phrase = 75;  // that stays as it is; as long as an encoded word may be
 
-// Base64 without regard to what it is of (RFC 2045 section 6.8).
-std::string base64(std::string_view text) {
-  constexpr std::string_view digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); i += 3) {
-    const auto byte = [&](std::size_t n) {
-      return i + n < text.size() ? static_cast<unsigned>(static_cast<unsigned char>(text[i + n])) : 0U;
-    };
-    const unsigned group = byte(0) << 16 | byte(1) << 8 | byte(2);
-    out += digits[group >> 18];
-    out += digits[group >> 12 & 63];
-    out += i + 1 < text.size() ? digits[group >> 6 & 63] : '=';
-    out += i + 2 < text.size() ? digits[group & 63] : '=';
-  }
-  return out;
-}
-
 // RFC 2047: a line each, so short that with "Resent-From: " in front it has 76 characters at most (section 2). Words
 // end between characters. What is not UTF-8 is in no charset that we could know (RFC 1428).
 std::string encoded_words(std::string_view text) {
@@ -346,7 +329,7 @@ std::string encoded_words(std::string_view text) {
     std::size_t length = std::min(text.size(), most);
     while (length < text.size() && goes_on(length)) --length;
     out += std::string(out.empty() ? "" : "\r\n ") + (utf8 ? "=?UTF-8?B?" : "=?unknown-8bit?B?");
-    out += base64(text.substr(0, length)) + "?=";
+    out += base::base64(text.substr(0, length)) + "?=";
     text.remove_prefix(length);
   }
   return out;

@@ -47,10 +47,7 @@ void QuotedPrintable::put_blank(std::string& out) {
 }
 
 void QuotedPrintable::put_encoded(char c, std::string& out) {
-  constexpr std::string_view digits = "0123456789ABCDEF";
-  const auto byte = static_cast<unsigned char>(c);
-  const std::array<char, 3> encoded = {'=', digits[byte >> 4], digits[byte & 15]};
-  put({encoded.data(), encoded.size()}, out);
+  put('=' + base::hex(c), out);
 }
 
 void QuotedPrintable::put(std::string_view text, std::string& out) {

@@ -104,7 +104,7 @@ void Batches::merge(Entry& entry, const Outcome& outcome) {
 // Recipients that the server had no room for are owed again, once others have got the message: with nobody before them
 // it was not for want of room. How many it takes is remembered.
 void Batches::note_crowd(Entry& entry, const Outcome& outcome) {
-  if (!outcome.accepted) return;
+  if (!outcome.accepted || outcome.accepted_count() == 0) return;
   std::vector<std::size_t> again;
   std::size_t first = 0;  // of them
   for (std::size_t i = 0; i < outcome.recipients.size(); ++i) {

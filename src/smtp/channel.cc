@@ -58,7 +58,7 @@ bool Channel::hear() {
 
 // Receives until there is nothing, sends, and when neither goes on waits for either.
 bool Channel::flush() {
-  session_.progress();
+  if (begin_ < end_) session_.progress();
   while (begin_ < end_) {
     if (session_.stopped()) return over(Failure::Cause::stopped);
     const Step heard = read();

@@ -37,6 +37,14 @@ Phase phase_of(std::string_view command, Phase current) {
   return current;
 }
 
+// XOAUTH2 and OAUTHBEARER say in a challenge why they refuse a token (RFC 7628 section 3.2.2): base64 of some JSON.
+std::string reason_in(const Reply& challenge) {
+  std::string text = base::from_base64(base::trim(challenge.lines.front())).value_or("");
+  std::replace_if(
+      text.begin(), text.end(), [](char c) { return base::is_control(c); }, ' ');
+  return text;
+}
+
 void replace_all(std::string& text, std::string_view what, std::string_view with) {
   for (std::size_t at = text.find(what); at != std::string::npos; at = text.find(what, at + with.size())) {
     text.replace(at, what.size(), with);
@@ -103,6 +111,7 @@ void Dialogue::connecting(std::string server) {
   ready_ = false;
   over_ = false;
   challenged_ = false;
+  reason_.clear();
   view_.connecting(connection_.server);
 }
 
@@ -228,8 +237,11 @@ Dialogue::Next Dialogue::read_reply(std::string_view line, const std::string& sa
   switch (reader_.add(extensions ? line : std::string_view(safe))) {
     case ReplyReader::State::incomplete:
       return Next::go_on;
-    case ReplyReader::State::complete:
-      return judge(reader_.take());
+    case ReplyReader::State::complete: {
+      Reply reply = reader_.take();
+      if (!extensions) reply.shorten();  // each recipient has its own
+      return judge(reply);
+    }
     case ReplyReader::State::malformed:
       return break_off("not an SMTP reply: " + base::quote(safe.substr(0, 200)));
     case ReplyReader::State::mixed:
@@ -360,7 +372,10 @@ Dialogue::Next Dialogue::before_login() {
 
 Dialogue::Next Dialogue::judge_login(const Reply& reply) {
   challenged_ = reply.code == 334 && ++challenges_ <= most_challenges;
-  if (challenged_) return Next::go_on;
+  if (challenged_) {
+    if (mechanism_ == "XOAUTH2" || mechanism_ == "OAUTHBEARER") reason_ = masked(reason_in(reply));
+    return Next::go_on;
+  }
   if (reply.code != 235) return refuse(Phase::auth, reply);
   connection_.auth = mechanism_;
   return before_mail();
@@ -447,6 +462,7 @@ void Dialogue::body_ended() {
 }
 
 void Dialogue::fail(Failure failure) {
+  if (failure.phase == Phase::auth && !reason_.empty()) failure.text += (failure.text.empty() ? "" : ": ") + reason_;
   // What ends the connection says nothing of transactions that are decided.
   const bool decided = failure_ || failure.phase == Phase::quit ||
                        (!records_.empty() && std::all_of(records_.begin(), records_.end(),
@@ -465,6 +481,7 @@ std::string Dialogue::redact(std::string_view line, bool answer) {
   const std::size_t end = std::min(line.find_first_of(" \t", name), line.size());
   mechanism_ = base::upper(line.substr(name, end - name));
   challenges_ = 0;
+  reason_.clear();
   const std::string_view secret = base::trim(line.substr(end));
   if (secret.empty()) return std::string(line);
   conceal(secret);

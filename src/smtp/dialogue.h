@@ -153,6 +153,7 @@ class Dialogue {
   std::string mechanism_;    // of the AUTH exchange at hand
   bool challenged_ = false;  // what is said next is no command, but an answer to a challenge
   int challenges_ = 0;
+  std::string reason_;  // in a challenge's words, why a token is refused
   bool handed_over_ = false;
   Reply last_reply_;
   std::vector<base::Secret> concealed_;

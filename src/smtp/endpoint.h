@@ -43,7 +43,7 @@ struct Login {
   std::string mechanism = "auto";  // or one of known_mechanisms()
 };
 
-// Mechanisms by the names that settings have; "auto" is the first of plain, login and cram-md5 that the server offers.
+// Mechanisms by the names that settings have; "auto" is the first of cram-md5, plain and login that the server offers.
 std::span<const std::string_view> known_mechanisms();
 
 // A further host of an endpoint.

@@ -39,13 +39,13 @@ pillarbox::Result<void> pillarbox::smtp::load_libcurl() {
               curl_multi_perform) each(curl_multi_poll) each(curl_multi_remove_handle) each(curl_slist_append)         \
               each(curl_slist_free_all) each(curl_version_info) each(ASN1_STRING_get0_data) each(ASN1_STRING_length)   \
                   each(ASN1_TIME_to_tm) each(BIO_ctrl) each(BIO_free) each(BIO_new) each(BIO_new_socket)               \
-                      each(BIO_s_mem) each(BIO_up_ref) each(ERR_clear_error) each(EVP_Digest) each(EVP_EncodeBlock)    \
-                          each(EVP_sha256) each(GENERAL_NAMES_free) each(OPENSSL_sk_num) each(OPENSSL_sk_value) each(  \
-                              SSL_CIPHER_get_name) each(SSL_CTX_get_ex_data) each(SSL_CTX_get_verify_callback)         \
-                              each(SSL_CTX_get_verify_mode) each(SSL_CTX_set_ex_data) each(SSL_CTX_set_verify)         \
-                                  each(SSL_get_SSL_CTX) each(SSL_get_current_cipher) each(SSL_get_error) each(         \
-                                      SSL_get_ex_data_X509_STORE_CTX_idx) each(SSL_get_rbio) each(SSL_get_version)     \
-                                      each(SSL_get_wbio) each(SSL_is_init_finished) each(SSL_peek) each(SSL_set0_rbio) \
+                      each(BIO_s_mem) each(BIO_up_ref) each(ERR_clear_error) each(EVP_Digest) each(EVP_sha256) each(   \
+                          GENERAL_NAMES_free) each(OPENSSL_sk_num) each(OPENSSL_sk_value) each(SSL_CIPHER_get_name)    \
+                          each(SSL_CTX_get_ex_data) each(SSL_CTX_get_verify_callback) each(SSL_CTX_get_verify_mode)    \
+                              each(SSL_CTX_set_ex_data) each(SSL_CTX_set_verify) each(SSL_get_SSL_CTX) each(           \
+                                  SSL_get_current_cipher) each(SSL_get_error) each(SSL_get_ex_data_X509_STORE_CTX_idx) \
+                                  each(SSL_get_rbio) each(SSL_get_version) each(SSL_get_wbio)                          \
+                                      each(SSL_is_init_finished) each(SSL_peek) each(SSL_set0_rbio)                    \
                                           each(SSL_set0_wbio) each(X509_NAME_print_ex) each(X509_STORE_CTX_get0_cert)  \
                                               each(X509_STORE_CTX_get0_chain) each(X509_STORE_CTX_get_error)           \
                                                   each(X509_STORE_CTX_get_error_depth)                                 \
@@ -203,9 +203,6 @@ void ERR_clear_error() {
 }
 int EVP_Digest(const void* data, size_t size, unsigned char* to, unsigned* count, const EVP_MD* type, ENGINE* engine) {
   return library.EVP_Digest(data, size, to, count, type, engine);
-}
-int EVP_EncodeBlock(unsigned char* to, const unsigned char* from, int size) {
-  return library.EVP_EncodeBlock(to, from, size);
 }
 const EVP_MD* EVP_sha256() {
   return library.EVP_sha256();

@@ -82,7 +82,8 @@ std::string text_of(const Failure& failure) {
   const std::string where = describe(failure.phase) + (open ? ", which may have arrived" : "");
   switch (failure.cause) {
     case Cause::refused:
-      return where + " was refused: " + std::to_string(failure.reply->code) + " " + failure.reply->text();
+      return with(where + " was refused: " + std::to_string(failure.reply->code) + " " + failure.reply->text(),
+                  failure.text);
     case Cause::lost:
       return with("the connection was lost during " + where, failure.text);
     case Cause::timeout:
@@ -168,7 +169,7 @@ const Verdict* Outcome::worst() const {
   for (const Verdict& verdict : recipients) {
     if (verdict.fate == Fate::accepted) continue;
     if (verdict.kind != Kind::temporary) return &verdict;
-    if (!later) later = &verdict;
+    if (!later || (verdict.reply && !later->reply)) later = &verdict;
   }
   return later;
 }

@@ -47,7 +47,8 @@ struct Outcome {
   [[nodiscard]] std::size_t accepted_count() const;
   // Recipient i does not have the message for a reason of its own, and not for that of the whole message.
   [[nodiscard]] bool refused_alone(std::size_t i) const;
-  // The first that failed for good, else the first that may work later, else nothing: all is well.
+  // The first that failed for good, else the first that may work later, one with a reply if there is one, else nothing:
+  // all is well.
   [[nodiscard]] const Verdict* worst() const;
 };
 

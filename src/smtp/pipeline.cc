@@ -1,15 +1,13 @@
 #include "smtp/pipeline.h"
 
 #include <algorithm>
-#include <array>
-#include <charconv>
 #include <deque>
 #include <span>
 #include <utility>
 #include <vector>
 
-#include "base/text.h"
 #include "mail/dots.h"
+#include "mail/xtext.h"
 #include "smtp/channel.h"
 
 namespace pillarbox::smtp {
@@ -20,45 +18,9 @@ constexpr std::size_t most_in_flight = 64;            // messages
 constexpr std::size_t most_outstanding = 512;         // commands
 constexpr std::uint64_t most_unanswered = 4U << 20U;  // bytes
 
-// RFC 3461 section 4: what is not printable ASCII, "+" and "=" become "+HH".
-std::string xtext(std::string_view text) {
-  constexpr std::string_view digits = "0123456789ABCDEF";
-  std::string out;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (c > ' ' && c < 0x7f && c != '+' && c != '=') {
-      out += c;
-    } else {
-      out += {'+', digits[byte >> 4U], digits[byte & 15U]};
-    }
-  }
-  return out;
-}
-
-// RFC 6533 section 3: what is not ASCII, and what xtext escapes, becomes "\x{HEX}" of its code point.
-std::string utf8_xtext(std::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size();) {
-    const auto first = static_cast<unsigned char>(text[i]);
-    const std::size_t length = first < 0x80 ? 1 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;  // an address is UTF-8
-    std::uint32_t code = length == 1 ? first : first & (0x7FU >> length);
-    for (std::size_t k = 1; k < length && i + k < text.size(); ++k) {
-      code = code << 6U | (static_cast<unsigned char>(text[i + k]) & 0x3FU);
-    }
-    if (code > ' ' && code < 0x7f && code != '+' && code != '=' && code != '\\') {
-      out += static_cast<char>(code);
-    } else {
-      std::array<char, 8> hex{};
-      const auto end = std::to_chars(hex.data(), hex.data() + hex.size(), code, 16);
-      out += "\\x{" + base::upper({hex.data(), static_cast<std::size_t>(end.ptr - hex.data())}) + "}";
-    }
-    i += length;
-  }
-  return out;
-}
-
 std::string original_recipient(const mail::Address& address) {
-  return address.needs_smtputf8() ? "utf-8;" + utf8_xtext(address.text()) : "rfc822;" + xtext(address.text());
+  return address.needs_smtputf8() ? "utf-8;" + mail::utf8_xtext(address.text())
+                                  : "rfc822;" + mail::xtext(address.text());
 }
 
 // A message that was taken on, and what has left of it.
@@ -147,14 +109,14 @@ class Pipeline {
   std::optional<Item> take() {
     // Nobody's outcome waits for somebody who writes slowly, nor QUIT for recipients that come again.
     if (again_.empty() && (!work_.ready() || (work_.last() && doubtful()))) settle();
-    if (again_.empty()) {
+    while (again_.empty()) {
       if (auto transaction = work_.next()) {
         many_ = many_ || !work_.last();
         return Item(*std::move(transaction));
       }
-      close();
+      if (flight_.empty()) return std::nullopt;
+      settle();  // what is under way may owe further recipients, though nobody had thought that it was the last
     }
-    if (again_.empty()) return std::nullopt;
     Item item = std::move(again_.front());
     again_.pop_front();
     return item;
@@ -254,7 +216,7 @@ class Pipeline {
     if (!connection.offers("DSN")) return command;
     const Dsn& dsn = transaction.dsn;
     if (!dsn.returned.empty()) command += " RET=" + dsn.returned;
-    if (!dsn.envelope_id.empty()) command += " ENVID=" + xtext(dsn.envelope_id);
+    if (!dsn.envelope_id.empty()) command += " ENVID=" + mail::xtext(dsn.envelope_id);
     return command;
   }
 

@@ -24,6 +24,16 @@ std::string Reply::text() const {
   return out.substr(0, longest_text);
 }
 
+void Reply::shorten() {
+  constexpr std::size_t around = 6;  // the code, a blank or hyphen, CRLF
+  std::size_t size = 0;
+  const auto beyond = std::find_if(lines.begin(), lines.end(), [&](const std::string& line) {
+    size += line.size() + around;
+    return size > longest_text;
+  });
+  lines.erase(beyond, lines.end());
+}
+
 std::string Reply::enhanced_status() const {
   if (lines.empty()) return {};
   const std::string_view first = std::string_view(lines[0]).substr(0, lines[0].find(' '));

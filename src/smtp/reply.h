@@ -23,6 +23,7 @@ struct Reply {
   // To RCPT: what is beyond a limit of the server's, as far as its words tell.
   [[nodiscard]] bool too_many_recipients() const;
   [[nodiscard]] std::string text() const;  // the lines, joined by a blank; 8 KiB of them at most
+  void shorten();                          // to the lines within the first 8 KiB, as they were sent
 };
 
 class ReplyReader {

@@ -1,6 +1,7 @@
 #include "smtp/script.h"
 
 #include <algorithm>
+#include <array>
 
 #include "base/text.h"
 #include "smtp/outcome.h"
@@ -13,6 +14,20 @@ constexpr std::size_t most_held = 1U << 20U;  // bytes of lines; what is longer 
 bool is_verb(std::string_view line, std::string_view verb) {
   const std::string_view text = base::trim(line);
   return base::iequals(text.substr(0, text.find_first_of(" \t")), verb);
+}
+
+// A command that some server knows. The answers of a login are none: they are base64, or what somebody took for it.
+bool is_known_command(std::string_view line) {
+  constexpr std::array<std::string_view, 18> verbs = {"EHLO", "HELO", "LHLO", "STARTTLS", "AUTH",    "MAIL",
+                                                      "RCPT", "DATA", "BDAT", "RSET",     "NOOP",    "QUIT",
+                                                      "HELP", "VRFY", "EXPN", "ETRN",     "XCLIENT", "XFORWARD"};
+  return std::any_of(verbs.begin(), verbs.end(), [&](std::string_view verb) { return is_verb(line, verb); });
+}
+
+// Of BDAT.
+std::uint64_t chunk_size(std::string_view line) {
+  const std::string_view argument = base::trim(base::trim(line).substr(4));
+  return base::number(argument.substr(0, argument.find_first_of(" \t"))).value_or(0);
 }
 
 // "250", "25", "2", "2xx", "25x": what a code begins with, or nothing.
@@ -60,6 +75,8 @@ Result<void> Script::play_numbered(const std::string& line, std::size_t number) 
       return chunk(line);
     case State::refused:
       return decide(line, number);
+    case State::denied:
+      return pass_over(line);
   }
   return {};
 }
@@ -80,8 +97,7 @@ Result<void> Script::command(const std::string& line) {
   sent_ = dialogue.command(line);
   if (!channel_.put(line + "\r\n")) return why();
   if (is_verb(line, "BDAT")) {
-    const auto words = base::split(base::trim(line), ' ');
-    owed_ = words.size() > 1 ? base::number(words[1]).value_or(0) : 0;
+    owed_ = chunk_size(line);
     state_ = owed_ > 0 ? State::chunk : State::command;
     if (owed_ > 0) return {};
   }
@@ -99,6 +115,8 @@ Result<void> Script::command(const std::string& line) {
       state_ = State::refused;
     }
   }
+  const int code = dialogue.last_reply().code;
+  if (dialogue.phase() == Phase::auth && code != 334 && code != 235 && look_ahead_) state_ = State::denied;
   return {};
 }
 
@@ -173,9 +191,18 @@ Result<void> Script::play_held() {
   return {};
 }
 
+// What an AUTH that was granted would have had for answers.
+Result<void> Script::pass_over(const std::string& line) {
+  if (!is_verb(line, "expect")) {
+    if (!is_known_command(line)) return {};
+    state_ = State::command;
+  }
+  return command(line);
+}
+
 void Script::leave() {
-  const bool between = state_ == State::command || state_ == State::refused;
-  if (!between || over() || session_.dialogue().failure()) return;
+  const bool within = state_ == State::text || state_ == State::chunk;
+  if (within || over() || session_.dialogue().failure()) return;
   if (const auto said = command("QUIT"); !said) over_ = true;
 }
 

@@ -1,7 +1,8 @@
 // Script: SMTP lines that somebody wrote, played in lockstep on a connection that is open and logged in (--talk).
 //
 // Each line goes as it is, with CRLF, and its reply is waited for. After DATA's 354 lines are text up to the one that
-// is a dot, after BDAT as many octets as it says; the text of a DATA that was refused is passed over. "expect CODE …"
+// is a dot, after BDAT as many octets as it says; the text of a DATA that was refused is passed over, and so are the
+// answers behind an AUTH that was refused: secrets that would go out, and be shown, as commands. "expect CODE …"
 // asserts the reply that came last; a code may be written "250", "25" or "2xx" and means all that begin so.
 #pragma once
 
@@ -25,8 +26,8 @@ Result<std::optional<Expectation>> parse_expect(std::string_view line);
 
 class Script {
  public:
-  // look_ahead: whether a refused DATA's text is recognised by the lines that follow; a person who types sees the
-  // refusal and types none.
+  // look_ahead: whether a refused DATA's text, and a refused AUTH's answers, are recognised by the lines that follow; a
+  // person who types sees the refusal and types none.
   Script(Session& session, bool look_ahead) : session_(session), channel_(session), look_ahead_(look_ahead) {}
 
   // The next line, without its line end. protocol (76) if an expectation is not met, with what was sent, expected and
@@ -48,6 +49,7 @@ class Script {
     text,     // of DATA, until a dot
     chunk,    // of BDAT, so many octets
     refused,  // after DATA's refusal: is there a text to pass over?
+    denied,   // after AUTH's refusal: answers are passed over, up to a command
   };
 
   Result<void> play_numbered(const std::string& line, std::size_t number);
@@ -57,6 +59,7 @@ class Script {
   Result<void> chunk(const std::string& line);
   Result<void> decide(const std::string& line, std::size_t number);
   Result<void> play_held();
+  Result<void> pass_over(const std::string& line);
   Result<void> settle();
   [[nodiscard]] Error why() const;  // the conversation ended
   [[nodiscard]] Error here(Error::Kind kind, const std::string& what) const;

@@ -249,7 +249,7 @@ Result<void> Session::set_up_login() {
   for (const std::string& name : dialogue_.mechanisms()) options += (options.empty() ? "AUTH=" : ";AUTH=") + name;
   set(CURLOPT_LOGIN_OPTIONS, options.c_str());
   // Should the server send it back, in the clear or as AUTH LOGIN has it.
-  base::Secret encoded(base64(login.password.reveal()));
+  base::Secret encoded(base::base64(login.password.reveal()));
   dialogue_.conceal(login.password.reveal());
   dialogue_.conceal(std::string_view(encoded.reveal()).substr(0, encoded.reveal().find('=')));
   return {};

@@ -11,6 +11,8 @@
 #include <ctime>
 #include <memory>
 
+#include "base/text.h"
+
 namespace pillarbox::smtp {
 namespace {
 
@@ -81,14 +83,8 @@ std::string der_of(int (*write)(const Thing*, unsigned char**), const Thing* thi
 }
 
 std::string hexadecimal(const std::string& octets) {
-  constexpr std::string_view digits = "0123456789ABCDEF";
   std::string out;
-  for (const char c : octets) {
-    const auto octet = static_cast<unsigned char>(c);
-    if (!out.empty()) out += ':';
-    out += digits[octet >> 4U];
-    out += digits[octet & 15U];
-  }
+  for (const char octet : octets) out += (out.empty() ? "" : ":") + base::hex(octet);
   return out;
 }
 
@@ -99,7 +95,7 @@ Certificate read_certificate(const X509* certificate) {
           .not_before = time_of(X509_get0_notBefore(certificate)),
           .not_after = time_of(X509_get0_notAfter(certificate)),
           .fingerprint = hexadecimal(sha256(der_of(i2d_X509, certificate))),
-          .pin = "sha256//" + base64(sha256(der_of(i2d_X509_PUBKEY, X509_get_X509_PUBKEY(certificate))))};
+          .pin = "sha256//" + base::base64(sha256(der_of(i2d_X509_PUBKEY, X509_get_X509_PUBKEY(certificate))))};
 }
 
 Presented::Trouble trouble_of(int code) {
@@ -186,15 +182,6 @@ std::optional<std::string> peek_tls(void* ssl, int socket) {
   if (only_tls) return std::nullopt;
   text.resize(count > 0 ? static_cast<std::size_t>(count) : 0);
   return text;
-}
-
-std::string base64(const std::string& text) {
-  std::string out(4 * ((text.size() + 2) / 3) + 1, '\0');
-  const int length =
-      EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data()), reinterpret_cast<const unsigned char*>(text.data()),
-                      static_cast<int>(text.size()));
-  out.resize(static_cast<std::size_t>(length));
-  return out;
 }
 
 }  // namespace pillarbox::smtp

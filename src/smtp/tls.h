@@ -26,7 +26,4 @@ void watch_certificates(void* ssl_ctx, const CertificateWatch& watch) noexcept;
 // itself had spoken only (a session ticket).
 std::optional<std::string> peek_tls(void* ssl, int socket);
 
-// RFC 4648 section 4.
-std::string base64(const std::string& text);
-
 }  // namespace pillarbox::smtp

@@ -3,6 +3,7 @@
 import json
 import socket
 import ssl
+import subprocess
 import sys
 import threading
 import unittest
@@ -124,6 +125,23 @@ class Json(Smtp):
         self.assertEqual([each["file"] for each in self.objects(run)[1:]], ["in.mbox#1", "in.mbox#2"])
         run = self.smtp(self.serve(), "--json", "--probe", *ENVELOPE)
         self.assertEqual([each["event"] for each in self.objects(run)], ["connect", "message"])
+
+
+class Unwritten(Smtp):
+    def test_what_cant_be_written(self):
+        """What was done is not told: 74, unless worse is to tell."""
+        (self.folder / "script").write_text("NOOP\n")
+        with open("/dev/full", "wb") as full:
+            def send(server, *args):
+                return subprocess.run([self.bin / "smtp", "-s", f"127.0.0.1:{server.port}", *args], input=MESSAGE, stdout=full, stderr=subprocess.PIPE,
+                                      env=self.environment, cwd=self.folder, timeout=30)
+
+            for args in (("-v", *ENVELOPE), ("--json", *ENVELOPE), ("-t", *ENVELOPE), ("--timing", *ENVELOPE), ("--talk", "script")):
+                with self.subTest(args):
+                    run = send(self.serve(), *args)
+                    self.assertEqual((run.returncode, run.stderr), (74, b"smtp: standard output can't be written\n"))
+            self.assertEqual(send(self.serve(), *ENVELOPE).returncode, 0)
+            self.assertEqual(send(self.serve(replying("MAIL", b"451 later")), "-v", *ENVELOPE).returncode, 75)
 
 
 class Refused(Smtp):

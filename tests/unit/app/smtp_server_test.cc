@@ -97,6 +97,8 @@ TEST_F(SmtpServerTest, ReadsParameters) {
                           "ENVID=", "ENVID=a+2", "ENVID=a+0D", "ENVID=+zz", "SMTPUTF8=1"}) {
     EXPECT_EQ(mail_with(bad), 501) << bad;
   }
+  EXPECT_EQ(mail_with("ENVID=" + std::string(99, 'x') + "+2B"), 250) << "as it is meant, not as it is written";
+  EXPECT_EQ(mail_with("ENVID=" + std::string(101, 'x')), 501);
   for (const char* unknown : {"AUTH=<>", "X=Y", "=", "NOTIFY=NEVER"}) EXPECT_EQ(mail_with(unknown), 555) << unknown;
   EXPECT_EQ(code("RCPT TO:<b@x.test>"), 503) << "a refused MAIL is none";
   for (const char* good : {"NOTIFY=NEVER", "NOTIFY=success,Delay", "ORCPT=rfc822;b+2Bc@x.test"}) {

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace pillarbox::base {
 namespace {
@@ -141,6 +143,31 @@ TEST(Decimal, RoundsToItsDecimals) {
   EXPECT_EQ(decimal(3600), "3600.000");
   EXPECT_EQ(decimal(12.25, 1), "12.2");
   EXPECT_EQ(decimal(0.000123, 6), "0.000123");
+}
+
+TEST(Base64, IsThatOfRfc4648) {
+  const std::vector<std::pair<std::string, std::string>> pairs = {{"", ""},
+                                                                  {"f", "Zg=="},
+                                                                  {"fo", "Zm8="},
+                                                                  {"foo", "Zm9v"},
+                                                                  {"foob", "Zm9vYg=="},
+                                                                  {"fooba", "Zm9vYmE="},
+                                                                  {"foobar", "Zm9vYmFy"},
+                                                                  {"\xff\xfe\xfb\x00"s, "//77AA=="}};
+  for (const auto& [bytes, text] : pairs) {
+    EXPECT_EQ(base64(bytes), text);
+    EXPECT_EQ(from_base64(text), bytes);
+  }
+}
+
+TEST(Base64, IsNoOtherText) {
+  for (const char* text : {"Zg", "Zg=", "Zm9v\n", "Zm 9", "Zm9*", "Z===", "====", "=Zm9", "Zm=v"}) {
+    EXPECT_FALSE(from_base64(text)) << text;
+  }
+}
+
+TEST(Hex, IsTwoCapitalDigits) {
+  EXPECT_EQ(hex('\0') + hex('\n') + hex('~') + hex('\xff'), "000A7EFF");
 }
 
 }  // namespace

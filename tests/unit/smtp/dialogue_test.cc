@@ -349,6 +349,23 @@ TEST(Login, AnswersChallenges) {
   EXPECT_EQ(play.dialogue.connection().auth, "LOGIN");
 }
 
+// "e30=" is "{}".
+TEST(Login, ToldWhyATokenIsRefusedTellsIt) {
+  const auto why = [](const std::string& mechanism, const std::string& challenge) {
+    Play play({.login = true, .mechanisms = {mechanism}}, true);
+    play.dialogue.conceal("status");
+    play.go({"S: 220 hi", "C: EHLO me", "S: 250-mx", "S: 250 AUTH " + mechanism, "C: AUTH " + mechanism + " dG9r",
+             "S: 334 " + challenge, "C: AQ==", "S: 535 no"});
+    return play.failure()->text;
+  };
+  EXPECT_EQ(why("XOAUTH2", "e30="), "{}");
+  EXPECT_EQ(why("OAUTHBEARER", "eyJzdGF0dXMiOiI0MDEifQ=="), "{\"***\":\"401\"}");
+  EXPECT_EQ(why("XOAUTH2", "YQFi"), "a b");
+  EXPECT_EQ(why("XOAUTH2", "e30"), "");
+  EXPECT_EQ(why("XOAUTH2", ""), "");
+  EXPECT_EQ(why("LOGIN", "e30="), "") << "that asks for the user's name";
+}
+
 TEST(Login, EndsEndlessChallenges) {
   Play play(clear_login_terms());
   play.go(logging_in).go({"C: AUTH LOGIN"});
@@ -465,6 +482,25 @@ TEST(Transaction, RemembersEachRecipientsReplyInOrder) {
   EXPECT_EQ(codes, "250 550 450 251 ");
   EXPECT_FALSE(play.failure()) << "a refused recipient alone is no failure";
   EXPECT_FALSE(play.stopped());
+}
+
+// A server could fill the memory with a long word for each of some thousand recipients.
+TEST(Transaction, KeepsOfALongReplyEightKibibytes) {
+  Steps lines(600, "S: 550-" + std::string(94, 'x'));
+  lines.emplace_back("S: 550 end");
+  Play play;
+  play.go(greeted).go({"C: MAIL FROM:<a@b>", "S: 250 ok", "C: RCPT TO:<1>"}).go(lines);
+  const Reply& reply = *play.dialogue.recipients()[0].reply;
+  EXPECT_EQ(reply.code, 550);
+  EXPECT_EQ(reply.lines.size(), 81U);
+}
+
+TEST(Hello, IsKeptWhole) {
+  Steps lines(600, "S: 250-" + std::string(94, 'X'));
+  lines.emplace_back("S: 250 SIZE 1000");
+  Play play;
+  play.go({"S: 220 hi", "C: EHLO me"}).go(lines);
+  EXPECT_EQ(play.dialogue.connection().offers("SIZE"), "1000");
 }
 
 TEST(Transaction, CountsRecipientsInAPipelinedGroup) {

@@ -268,6 +268,12 @@ TEST(AnOutcome, NamesTheFirstPermanentFailureElseTheFirstTemporaryOne) {
   EXPECT_EQ(some.worst()->text, "third");
 }
 
+TEST(AnOutcome, NamesWhatTheServerSaidBeforeWhatFollowedFromIt) {
+  const Outcome aborted = outcome({250, 450, 451}, 0, 0);
+  ASSERT_TRUE(aborted.worst()->reply);
+  EXPECT_EQ(aborted.worst()->reply->code, 450);
+}
+
 TEST(AnOutcome, OfWhatWasNotTriedIsTheSameForAll) {
   const Outcome none = untried(3, judge(failure(Cause::unknown_host, Phase::connect)));
   EXPECT_EQ(none.recipients.size(), 3U);

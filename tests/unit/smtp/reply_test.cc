@@ -33,6 +33,17 @@ TEST(Reply, MayHaveAnEnhancedStatus) {
   EXPECT_EQ(Reply{.code = 450}.enhanced_status(), "");
 }
 
+TEST(Reply, IsShortenedToEightKibibytesAsSent) {
+  Reply reply{.code = 550, .lines = std::vector<std::string>(1000, std::string(58, 'x'))};  // 64 octets each
+  reply.shorten();
+  EXPECT_EQ(reply.lines.size(), 128U);
+  reply.shorten();
+  EXPECT_EQ(reply.lines.size(), 128U);
+  Reply empty{.code = 550, .lines = std::vector<std::string>(10000)};
+  empty.shorten();
+  EXPECT_LT(empty.lines.size(), 1400U) << "an empty line takes memory, too";
+}
+
 TEST(ReplyReader, BeginsAnewAfterEachReply) {
   ReplyReader reader;
   EXPECT_EQ(reader.add("250 one"), State::complete);
