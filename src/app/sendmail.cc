@@ -235,7 +235,7 @@ int sendmail(std::vector<std::string> args, char** argv, const base::System& sys
   if (mode == "h" || mode == "H") return 0;  // of host states there are none to show or to forget
   if (mode == "i") return check_aliases(options->last("config"), system);
   const std::string name = options->last("-F").value_or("");
-  if (std::any_of(name.begin(), name.end(), base::is_control)) {
+  if (base::has_control(name)) {
     return fail(program, usage("-F " + base::quote(name) + ": control characters are not allowed"));
   }
   if (mode == "v") {

@@ -168,7 +168,7 @@ class Questions {
   Result<void> check() {
     for (const auto& key : options_.keys()) {
       const std::string value = options_.last(key).value_or("");
-      if (std::any_of(value.begin(), value.end(), base::is_control)) {
+      if (base::has_control(value)) {
         return usage("--" + key + " " + base::quote(value) + ": control characters are not allowed");
       }
     }

@@ -370,9 +370,7 @@ class Reader {
     const std::string name = base::lower(options_.last("auth-mechanism").value_or("auto"));
     const auto known = smtp::known_mechanisms();
     if (name == "auto" || std::find(known.begin(), known.end(), name) != known.end()) return name;
-    std::string names;
-    for (const std::string_view each : known) names += (names.empty() ? "" : ", ") + base::upper(each);
-    return usage("--auth-mechanism " + name + ": known are " + names);
+    return usage("--auth-mechanism " + name + ": known are " + base::upper(base::join(known, ", ")));
   }
 
   Result<base::Secret> read_password(std::string_view source, const std::string& user) {

@@ -243,7 +243,7 @@ class Reader {
     for (const Identity& identity : identities_) {
       if (!identity.address && !sends(identity)) {
         left_out(identity);
-      } else if (has_control(name_of(identity)) || !names_.insert(name_of(identity)).second) {
+      } else if (base::has_control(name_of(identity)) || !names_.insert(name_of(identity)).second) {
         note(out_, *identity.address, "is left out: it can't be the name of an account, or there is one of it already");
       } else {
         out_.accounts.push_back(imported(identity));

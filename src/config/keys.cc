@@ -57,8 +57,7 @@ Complaint take_credential(const Value& value, std::string& out) {
 Complaint take_mechanism(const Value& value, std::string& out) {
   std::string text;
   const Complaint complaint = take_string(value, text);
-  std::string allowed = "\"auto\"";
-  for (const std::string_view known : auth_mechanisms()) allowed += ", \"" + std::string(known) + "\"";
+  const std::string allowed = "\"auto\", \"" + base::join(auth_mechanisms(), "\", \"") + "\"";
   out = base::lower(text);
   const auto known = auth_mechanisms();
   if (complaint.empty() && (out == "auto" || std::find(known.begin(), known.end(), out) != known.end())) return {};

@@ -85,7 +85,7 @@ Result<ProxyUrl> parse_proxy_url(const base::Secret& text) {
   const std::size_t at = rest.rfind('@');
   std::string_view place = at == std::string_view::npos ? rest : rest.substr(at + 1);
   if (place.ends_with('/')) place.remove_suffix(1);
-  if (std::any_of(url.begin(), url.end(), [](char c) { return base::is_control(c) || c == ' '; })) return unknown;
+  if (base::has_control(url) || url.find(' ') != std::string_view::npos) return unknown;
   if (!parse_place(place)) return unknown;  // whose text might be a password for want of an @
   const bool has_password = at != std::string_view::npos && rest.substr(0, at).find(':') != std::string_view::npos;
   return ProxyUrl{scheme + "://" + std::string(place), has_password};

@@ -67,9 +67,9 @@ Result<const Account*> Settings::account(const std::optional<std::string>& name)
   const auto found =
       std::find_if(accounts.begin(), accounts.end(), [&](const Account& account) { return account.name == wanted; });
   if (found != accounts.end()) return &*found;
-  std::string known;
-  for (const Account& account : accounts) known += (known.empty() ? "" : ", ") + account.name;
-  return Error{Error::Kind::config, "there is no account \"" + wanted + "\"; there are: " + known};
+  std::vector<std::string_view> known;
+  for (const Account& account : accounts) known.emplace_back(account.name);
+  return Error{Error::Kind::config, "there is no account \"" + wanted + "\"; there are: " + base::join(known, ", ")};
 }
 
 Result<const Account*> Settings::account(const std::optional<std::string>& name,

@@ -50,8 +50,7 @@ Complaint take_text(const Value& value, std::string& out, bool& literal) {
       !complaint.empty()) {
     return complaint;
   }
-  const bool control = std::any_of(out.begin(), out.end(), [](char c) { return base::is_control(c); });
-  return control ? "must not hold control characters" : "";
+  return base::has_control(out) ? "must not hold control characters" : "";
 }
 
 // A string that a parser of ours judges; its words become the complaint.
