@@ -6,6 +6,7 @@
 #include "app/account.h"
 #include "app/server.h"
 #include "base/text.h"
+#include "config/place.h"
 #include "config/secret.h"
 
 namespace pillarbox::app {
@@ -314,10 +315,11 @@ class Reader {
     tls.certificate = options_.last("client-cert").value_or("");
     tls.key = options_.last("client-key").value_or("");
     if (tls.certificate.empty() && !tls.key.empty()) return usage("--client-key needs --client-cert");
-    for (const std::string& pin : options_.all("pin")) {
-      if (!pin.starts_with("sha256//")) return usage("--pin " + pin + ": a pin is written sha256//BASE64");
-      tls.pins += (tls.pins.empty() ? "" : ";") + pin;
+    const std::vector<std::string> pins = options_.all("pin");
+    for (const std::string& pin : pins) {
+      if (!config::is_pin(pin)) return usage("--pin " + pin + ": a pin is sha256// and 32 octets in base64");
     }
+    tls.pins = base::join(pins, ";");
     return read_tls_version();
   }
 

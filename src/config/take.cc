@@ -92,16 +92,6 @@ std::optional<std::chrono::seconds> duration(std::string_view text) {
   return std::chrono::seconds(*seconds);
 }
 
-// SHA-256's 32 octets in base64, whose last digit has two bits that are zero.
-bool is_pin(std::string_view text) {
-  constexpr std::string_view scheme = "sha256//";
-  if (!text.starts_with(scheme)) return false;
-  text.remove_prefix(scheme.size());
-  const auto digit = [](char c) { return base::is_alnum(c) || c == '+' || c == '/'; };
-  return text.size() == 44 && text.back() == '=' && std::all_of(text.begin(), text.end() - 1, digit) &&
-         std::string_view("AEIMQUYcgkosw048").find(text[42]) != std::string_view::npos;
-}
-
 bool is_pattern(std::string_view text) {
   const std::size_t at = text.rfind('@');
   return at != std::string_view::npos && at > 0 && at + 1 < text.size() &&
@@ -271,20 +261,16 @@ Complaint take_source_address(const Value& value, std::string& out) {
 }
 
 Complaint take_notify(const Value& value, std::string& out) {
-  constexpr std::array<std::string_view, 4> known = {"never", "success", "failure", "delay"};
   Complaint complaint = "must be [ \"never\" ], or a list of some of \"success\", \"failure\" and \"delay\"";
-  std::array<bool, 4> named{};
+  std::vector<std::string> words;
   Complaint trouble = take_list(value, complaint, [&](const std::string& text) {
-    const auto word = std::find(known.begin(), known.end(), text);
-    if (word != known.end()) named.at(static_cast<std::size_t>(word - known.begin())) = true;
-    return word != known.end();
+    words.push_back(text);
+    return text == base::lower(text) && text.find(',') == std::string::npos && parse_notify(text);
   });
   if (!trouble.empty()) return trouble;
-  if (named[0] && (named[1] || named[2] || named[3])) return complaint;
-  out.clear();
-  for (std::size_t i = 0; i < known.size(); ++i) {
-    if (named.at(i)) out += (out.empty() ? "" : ",") + base::upper(known.at(i));
-  }
+  auto notify = parse_notify(base::join(words, ","));
+  if (!notify) return complaint;
+  out = *std::move(notify);
   return {};
 }
 
