@@ -90,8 +90,8 @@ std::string stray_comma(std::string_view code, unsigned wanted) {
   return {};
 }
 
-// A word in that line that stands where a string should.
-std::string word_without_quotes(std::string_view code, unsigned wanted) {
+// A word in that line stands where a string should. Which one is not told: it may be a password.
+bool has_word_without_quotes(std::string_view code, unsigned wanted) {
   unsigned line = 1;
   char before = ' ';
   for (std::size_t i = 0; i < code.size(); ++i) {
@@ -103,13 +103,11 @@ std::string word_without_quotes(std::string_view code, unsigned wanted) {
       const auto length = std::find_if_not(rest.begin(), rest.end(), is_name) - rest.begin();
       const std::string word(rest.substr(0, static_cast<std::size_t>(length)));
       const bool key = before == ',' && base::trim(rest.substr(word.size())).starts_with('=');  // of a group
-      if (!key && !base::iequals(word, "true") && !base::iequals(word, "false")) {
-        return "a string stands in double quotes: \"" + word + "\"";
-      }
+      if (!key && !base::iequals(word, "true") && !base::iequals(word, "false")) return true;
     }
     if (c != '\n' && c != '\r' && !base::is_blank(c)) before = c;
   }
-  return {};
+  return false;
 }
 
 // Names the first key that its group has already.
@@ -262,7 +260,7 @@ std::string Text::place_of(unsigned line) const {
 Error Text::explain(unsigned line, std::string_view complaint) const {
   const std::string code = bare(content_).code;
   std::string why = complaint == "duplicate setting name" ? repeated_key(code) : stray_comma(code, line);
-  if (why.empty()) why = word_without_quotes(code, line);
+  if (why.empty() && has_word_without_quotes(code, line)) why = "a string stands in double quotes";
   if (!why.empty()) return faulty(place_of(line) + why);
   return faulty(
       place_of(line) + std::string(complaint),
