@@ -14,8 +14,11 @@ using libconfig::Setting;
 constexpr int longest_wait = 86400;  // seconds
 constexpr int most_recipients = 1000000;
 
+enum class Shown { yes, no };  // whether a complaint may hold a piece of the value
+
 // Puts the environment's values in. Literal: something else than variables is in it.
-Complaint expand(std::string_view text, const base::System& system, std::string& out, bool& literal) {
+Complaint expand(std::string_view text, const base::System& system, Shown pieces, std::string& out, bool& literal) {
+  const std::size_t whole = text.size();
   out.clear();
   out.reserve(256);  // so that a password leaves no copies behind as it grows
   while (!text.empty()) {
@@ -28,9 +31,14 @@ Complaint expand(std::string_view text, const base::System& system, std::string&
       if (name.size() + 2 == text.size()) return "has a \"${\" without its \"}\" (a dollar sign is written \"$$\")";
       const bool sound = !name.empty() && !base::is_digit(name[0]) &&
                          std::all_of(name.begin(), name.end(), [](char c) { return base::is_alnum(c) || c == '_'; });
-      if (!sound)
-        return "has \"${" + base::escape(name) + "}\", which names no variable (a dollar sign is written \"$$\")";
+      if (!sound) {
+        const std::string what = pieces == Shown::yes ? "\"${" + base::escape(name) + "}\"" : "a \"${ }\"";
+        return "has " + what + ", which names no variable (a dollar sign is written \"$$\")";
+      }
       auto value = system.environment(name);
+      if (!value && pieces == Shown::no && name.size() + 3 != whole) {  // else it is a variable's name and no password
+        return "has a \"${ }\" that the environment lacks (a dollar sign is written \"$$\")";
+      }
       if (!value) return "needs ${" + name + "}, and the environment has no " + name;
       out += *value;
       base::wipe(*value);
@@ -44,9 +52,9 @@ Complaint expand(std::string_view text, const base::System& system, std::string&
   return {};
 }
 
-Complaint take_text(const Value& value, std::string& out, bool& literal) {
+Complaint take_text(const Value& value, Shown pieces, std::string& out, bool& literal) {
   if (value.setting.getType() != Setting::TypeString) return "must be a string";
-  if (Complaint complaint = expand(static_cast<const char*>(value.setting), value.system, out, literal);
+  if (Complaint complaint = expand(static_cast<const char*>(value.setting), value.system, pieces, out, literal);
       !complaint.empty()) {
     return complaint;
   }
@@ -106,7 +114,7 @@ std::string shown(std::string_view text) {
 
 Complaint take_string(const Value& value, std::string& out) {
   bool literal = false;
-  return take_text(value, out, literal);
+  return take_text(value, Shown::yes, out, literal);
 }
 
 Complaint take_name(const Value& value, std::string& out) {
@@ -117,7 +125,7 @@ Complaint take_name(const Value& value, std::string& out) {
 Complaint take_command(const Value& value, std::string& out) {
   if (value.setting.getType() != Setting::TypeString) return "must be a string";
   bool literal = false;
-  Complaint complaint = expand(static_cast<const char*>(value.setting), value.system, out, literal);
+  Complaint complaint = expand(static_cast<const char*>(value.setting), value.system, Shown::yes, out, literal);
   return complaint.empty() && out.empty() ? "must not be empty" : complaint;
 }
 
@@ -290,7 +298,7 @@ Complaint take_path(const Value& value, std::string& out) {
 
 Complaint take_password(const Value& value, base::Secret& out, bool& literal) {
   std::string text;
-  Complaint complaint = take_text(value, text, literal);
+  Complaint complaint = take_text(value, Shown::no, text, literal);
   if (complaint.empty() && text.empty()) complaint = "must not be empty";
   if (complaint.empty()) out = base::Secret(text);
   base::wipe(text);
@@ -300,7 +308,7 @@ Complaint take_password(const Value& value, base::Secret& out, bool& literal) {
 Complaint take_proxy(const Value& value, base::Secret& out, bool& literal) {
   std::string text;
   bool written = false;
-  Complaint complaint = take_text(value, text, written);
+  Complaint complaint = take_text(value, Shown::no, text, written);
   out = base::Secret(text);
   base::wipe(text);
   if (!complaint.empty() || out.empty()) return complaint;
