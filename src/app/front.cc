@@ -82,6 +82,7 @@ int run(int argc, char** argv) noexcept {
     return exit_code(Error::Kind::system);
   }
   ::umask(077);
+  std::signal(SIGCHLD, SIG_DFL);  // a caller that ignores it would keep the ends of our children from us
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN);
   try {
