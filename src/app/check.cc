@@ -370,7 +370,6 @@ int check_command(std::vector<std::string> args, const base::System& system, con
   if (options->operands().size() > 1) {
     return fail(program, {Error::Kind::usage, "one account at a time, or none: the default one"});
   }
-  ::unsetenv("SSLKEYLOGFILE");  // NOLINT(concurrency-mt-unsafe): before there is another thread
   const auto code = check(*options, system, clock);
   if (!code) {
     Finding finding(Step::configuration, options->operands().empty() ? "" : options->operands().front());

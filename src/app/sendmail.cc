@@ -230,6 +230,8 @@ int sendmail(std::vector<std::string> args, char** argv, const base::System& sys
   if (error_mode(*options) == "q") silence_standard_error();
   const std::string mode = options->has("-I") ? "i" : options->last("-b").value_or(std::string(name_mode));
   if (const auto known = check_mode(mode, *options); !known) return fail(program, known.error());
+  // What a caller left open is not ours to keep. (For smtp it may be a message: the shell's <(command) is /dev/fd/63.)
+  ::close_range(3, ~0U, 0);
   if (options->has("-q")) return run_queue(queue_call(*options), selection(*options), system, clock);
   if (mode == "p") return list_queue(queue_call(*options), system);
   if (mode == "h" || mode == "H") return 0;  // of host states there are none to show or to forget
@@ -246,9 +248,6 @@ int sendmail(std::vector<std::string> args, char** argv, const base::System& sys
   if (mode == "m" && terminal && options->operands().empty() && !options->has("-t")) {
     return fail(program, {Error::Kind::usage, "there are no recipients", "sendmail [options] recipient ... < message"});
   }
-  // What a caller left open is not ours to keep. (For smtp it may be a message: the shell's <(command) is /dev/fd/63.)
-  ::close_range(3, ~0U, 0);
-  ::unsetenv("SSLKEYLOGFILE");  // NOLINT(concurrency-mt-unsafe): before there is another thread
   if (mode == "s") {
     return serve_stdio(system.host_name(), [&](const SmtpMail& mail, std::unique_ptr<base::Source> content) {
       return submit_one(*options, mail, std::move(content), system, clock);

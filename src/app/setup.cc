@@ -422,7 +422,6 @@ int setup_command(std::vector<std::string> args, const base::System& system, con
   if (options->has("help")) return print_setup_help(table);
   if (options->operands().size() != 1)
     return fail(program, usage("one address is needed: that which mail is to be sent from"));
-  ::unsetenv("SSLKEYLOGFILE");  // NOLINT(concurrency-mt-unsafe): before there is another thread
   const auto code = set_up(*options, system, clock);
   return code ? *code : fail(program, code.error());
 }
