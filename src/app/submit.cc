@@ -181,7 +181,7 @@ Sent Submit::store(Submission& submission, const smtp::Outcome& outcome, const q
     complain(program_, id.error());
     code = code != 0 ? code : exit_code(id.error().kind);
     log(submission, outcome, code, "failed", "");
-    return {.code = code, .accepted = outcome.accepted.has_value(), .passing = true, .why = id.error().text};
+    return {.code = code, .accepted = false, .passing = true, .why = id.error().text};  // not for all who could have it
   }
   for (std::size_t i = 0; !manner_.queue_only && i < state.recipients.size(); ++i) {
     const std::string who = envelope.recipients()[i].text();
