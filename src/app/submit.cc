@@ -125,10 +125,10 @@ Result<Sent> Submit::send(Submission& submission) {
 // Nothing could be tried: the trouble is the account's.
 Result<Sent> Submit::give_up(Submission& submission, const Error& error) {
   const std::size_t recipients = submission.transaction.envelope.recipients().size();
-  auto sent =
-      finish(submission, smtp::untried(recipients, {.kind = error.kind, .account = true, .text = error.text}), false);
-  if (!error.hint.empty()) complain(program_, "  " + error.hint);
-  return sent;
+  complain(program_, error);
+  told_ = true;
+  return finish(submission, smtp::untried(recipients, {.kind = error.kind, .account = true, .text = error.text}),
+                false);
 }
 
 // What was not taken waits in the queue where trying later can help; else the caller is told.
@@ -218,7 +218,7 @@ Result<std::string> Submit::enqueue(Submission& submission, const queue::State& 
 std::string Submit::report(const mail::Envelope& envelope, const smtp::Outcome& outcome) const {
   std::string all;
   const auto say = [&](const std::string& text) {
-    complain(program_, text);
+    if (!told_) complain(program_, text);
     all += (all.empty() ? "" : "; ") + text;
   };
   for (std::size_t i = 0; i < outcome.recipients.size(); ++i) {
