@@ -26,7 +26,8 @@ namespace pillarbox::app {
 namespace {
 
 constexpr std::string_view program = "sendmail";
-constexpr std::size_t longest_envelope_id = 100;  // RFC 3461 section 4.4, less what xtext adds
+constexpr std::uint64_t longest_rest = 64U << 20U;  // bytes of input that are still read when an error is known
+constexpr std::size_t longest_envelope_id = 100;    // RFC 3461 section 4.4, less what xtext adds
 
 // Every letter that some sendmail knows is known here; those without help text are accepted and ignored, and their
 // arguments with them.
@@ -260,9 +261,9 @@ int sendmail(std::vector<std::string> args, char** argv, const base::System& sys
   Submit submit(manner_of(*options, mode), std::string(program), system, clock);
   const auto sent = submit.run(request_of(*options), std::move(input));
   if (sent) return sent->accepted && error_mode(*options) == "e" ? 0 : sent->code;
-  // The writer hears our exit code, not a broken pipe.
+  // The writer hears our exit code, not a broken pipe, unless it never ends.
   base::FileSource rest(STDIN_FILENO, "standard input");
-  if (!terminal) base::drain(rest);
+  if (!terminal) base::drain(rest, longest_rest);
   return fail(program, sent.error());
 }
 
