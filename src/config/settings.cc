@@ -49,9 +49,12 @@ bool needs_password(std::string_view mechanism) {
   return mechanism != "external" && mechanism != "gssapi";
 }
 
+int default_port(Tls tls) {
+  return tls == Tls::starttls ? 587 : tls == Tls::implicit ? 465 : 25;
+}
+
 int Account::port_of(const Host& host) const {
-  const int by_tls = tls == Tls::starttls ? 587 : tls == Tls::implicit ? 465 : 25;
-  return host.port.value_or(port.value_or(by_tls));
+  return host.port.value_or(port.value_or(default_port(tls)));
 }
 
 bool Account::is_for(const mail::Address& address) const {

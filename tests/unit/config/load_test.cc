@@ -85,7 +85,7 @@ TEST_F(ConfigurationPlaces, GiveTheUsersAccountsFirstAndTheUsersSettings) {
   EXPECT_EQ(order, "u=u both=u s=s ");
   EXPECT_EQ(loaded->settings.default_account, "s");
   EXPECT_EQ(loaded->settings.log.file, "/u");
-  EXPECT_EQ(loaded->settings.log.facility, "user");
+  EXPECT_EQ(loaded->settings.log.facility, LOG_USER);
   EXPECT_EQ(loaded->files.size(), 2U);
 }
 

@@ -73,7 +73,7 @@ queue = { enabled = false; directory = "/q"; retry = [ "90s", "5m", "2h", "1d" ]
   for (const Host& host : b.hosts) hosts += host.name + " " + std::to_string(b.port_of(host)) + ", ";
   EXPECT_EQ(hosts, "127.0.0.1 24, mx2.example 2525, ::1 26, ::1 24, ");
   EXPECT_FALSE(settings.log.syslog);
-  EXPECT_EQ(settings.log.facility, "local3");
+  EXPECT_EQ(settings.log.facility, LOG_LOCAL3);
   EXPECT_EQ(settings.log.file, "/log");
   EXPECT_TRUE(settings.log.json);
   EXPECT_FALSE(settings.queue.enabled);
