@@ -63,12 +63,11 @@ constexpr std::array<std::string_view, 3> sources = {"password-file", "password-
 struct TlsName {
   std::string_view name;
   config::Tls tls;
-  int port;
 };
-constexpr std::array<TlsName, 4> tls_names = {{{"implicit", config::Tls::implicit, 465},
-                                               {"starttls", config::Tls::starttls, 587},
-                                               {"opportunistic", config::Tls::opportunistic, 25},
-                                               {"off", config::Tls::off, 25}}};
+constexpr std::array<TlsName, 4> tls_names = {{{"implicit", config::Tls::implicit},
+                                               {"starttls", config::Tls::starttls},
+                                               {"opportunistic", config::Tls::opportunistic},
+                                               {"off", config::Tls::off}}};
 
 Error usage(const std::string& text, const std::string& hint = "") {
   return {Error::Kind::usage, text, hint};
@@ -219,7 +218,7 @@ class Questions {
       }
       answers_.server.port = *port;
     } else if (!answers_.server.port && person_.there()) {
-      auto port = person_.ask<int>("Port", std::to_string(answers_.tls.port), config::parse_port);
+      auto port = person_.ask<int>("Port", std::to_string(config::default_port(answers_.tls.tls)), config::parse_port);
       if (!port) return std::move(port).error();
       answers_.server.port = *port;
     }
@@ -306,25 +305,33 @@ class Questions {
 
 // The file as it will be.
 std::string configuration_of(const Answers& answers) {
-  const auto text = [](std::string_view key, std::string_view value) {
-    return std::string(key) + " = " + config::string_literal(value) + ";\n";
+  const std::string& secret = answers.source.empty() ? answers.password.reveal() : answers.place;
+  std::string out;
+  const auto add = [&](std::string_view key, std::string_view value) {
+    std::string literal = config::string_literal(value);
+    out.append(key).append(" = ").append(literal).append(";\n");
+    base::wipe(literal);
   };
-  std::string out =
-      "// Pillarbox configuration, made by pillarbox setup. pillarbox.conf(5) says what else it may say.\n\n";
-  out.reserve(4096 + answers.password.reveal().size() * 4);  // so that it leaves no copies of the password behind
+  // All of it at once, so that it leaves no copies of the password behind as it grows.
+  out.reserve(4096 + 4 * (answers.account.size() + answers.server.host.size() + answers.from.size() +
+                          answers.user.size() + secret.size()));
+  out += "// Pillarbox configuration, made by pillarbox setup. pillarbox.conf(5) says what else it may say.\n\n";
   out += "accounts = (\n  {\n";
-  out += "    " + text("name", answers.account) + "    " + text("host", answers.server.host);
-  out += "    port = " + std::to_string(answers.server.port.value_or(answers.tls.port)) + ";\n";
-  out += "    " + text("tls", answers.tls.name) + "    " + text("from", answers.from);
+  add("    name", answers.account);
+  add("    host", answers.server.host);
+  out += "    port = " + std::to_string(answers.server.port.value_or(config::default_port(answers.tls.tls))) + ";\n";
+  add("    tls", answers.tls.name);
+  add("    from", answers.from);
   if (!answers.user.empty()) {
-    out += "    auth = {\n      " + text("user", answers.user);
-    std::string key = answers.source.empty() ? "password" : answers.source;
+    out += "    auth = {\n";
+    add("      user", answers.user);
+    std::string key = "      " + (answers.source.empty() ? "password" : answers.source);
     std::replace(key.begin(), key.end(), '-', '_');
-    std::string secret = text(key, answers.source.empty() ? answers.password.reveal() : answers.place);
-    out += "      " + secret + "    };\n";
-    base::wipe(secret);
+    add(key, secret);
+    out += "    };\n";
   }
-  return out + "  }\n);\n";
+  out += "  }\n);\n";
+  return out;
 }
 
 // Reads a configuration that is in memory only, as it will be read from the file.
