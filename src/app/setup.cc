@@ -171,6 +171,7 @@ class Questions {
         return usage("--" + key + " " + base::quote(value) + ": control characters are not allowed");
       }
     }
+    if (options_.last("account") == "") return usage("--account: a name is needed");
     if (const auto from = options_.last("from")) {
       if (const auto address = mail::Address::parse(*from); !address) return usage("--from: " + address.error().text);
     }
@@ -334,15 +335,20 @@ std::string configuration_of(const Answers& answers) {
   return out;
 }
 
-// Reads a configuration that is in memory only, as it will be read from the file.
-Result<config::Settings> load_text(const std::string& text, const base::System& system) {
+// Reads a configuration that is in memory only, as it will be read from the file at that path, which its faults name.
+Result<config::Settings> load_text(const std::string& text, const std::string& path, const base::System& system) {
   const base::UniqueFd memory(::memfd_create("configuration", MFD_CLOEXEC));
   const bool written = memory && ::fchmod(memory.get(), 0600) == 0 &&
                        ::write(memory.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size());
   if (!written) return Error{Error::Kind::system, "no memory for a file: " + std::generic_category().message(errno)};
-  auto loaded = config::load({.named = "/proc/self/fd/" + std::to_string(memory.get())}, system);
-  if (!loaded) return std::move(loaded).error();
-  return std::move(loaded->settings);
+  const std::string here = "/proc/self/fd/" + std::to_string(memory.get());
+  auto loaded = config::load({.named = here}, system);
+  if (loaded) return std::move(loaded->settings);
+  Error error = std::move(loaded).error();
+  for (std::size_t at = 0; (at = error.text.find(here + ":", at)) != std::string::npos; at += path.size()) {
+    error.text.replace(at, here.size(), path);
+  }
+  return error;
 }
 
 Result<std::string> path_of(const Options& options, const base::System& system) {
@@ -376,9 +382,9 @@ Result<base::Dns> dns_of(const Options& options) {
 }
 
 // The exit code of the test, with which nothing is written unless it is 0.
-Result<int> try_out(const std::string& text, const Options& options, const base::System& system,
-                    const base::Clock& clock) {
-  auto settings = load_text(text, system);
+Result<int> try_out(const std::string& text, const std::string& path, const Options& options,
+                    const base::System& system, const base::Clock& clock) {
+  auto settings = load_text(text, path, system);
   if (!settings) return std::move(settings).error();
   const auto account = settings->account(std::nullopt);
   if (!account) return account.error();
@@ -400,7 +406,7 @@ Result<int> set_up(const Options& options, const base::System& system, const bas
   if (!answers) return std::move(answers).error();
 
   std::string text = configuration_of(*answers);
-  auto code = try_out(text, options, system, clock);
+  auto code = try_out(text, *path, options, system, clock);
   if (!code || *code != 0) {
     base::wipe(text);
     if (code) complain(program, *path + " was not written; --no-test writes it all the same");
