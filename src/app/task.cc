@@ -368,7 +368,7 @@ class Reader {
     const auto mechanism = read_mechanism();
     if (!mechanism) return mechanism.error();
     base::forbid_core_dumps();
-    if (sources.empty() && (*mechanism == "external" || *mechanism == "gssapi")) {  // a certificate's work, a ticket's
+    if (sources.empty() && !config::needs_password(*mechanism)) {  // a certificate's work, a ticket's
       task_.endpoint.login = smtp::Login{*user, base::Secret(), *mechanism};
       return {};
     }
