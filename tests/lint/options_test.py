@@ -175,6 +175,16 @@ class Configuration(unittest.TestCase):
 
 
 class Manuals(unittest.TestCase):
+    def test_the_front_door_has_its_commands_and_names(self):
+        source = (ROOT / "src/app/front.cc").read_text()
+        text = (ROOT / "man/pillarbox.1").read_text()
+        synopsis, _, description = text.partition("\n.Sh SYNOPSIS\n")[2].partition("\n.Sh DESCRIPTION\n")
+        commands = set(re.findall(r'command == "(\w+)"', source))
+        self.assertEqual(set(re.findall(r"(?m)^\.Nm\n\.Cm (\w+)", synopsis)), commands)
+        names = set(re.findall(r'name [!=]= "(\w+)"', source))
+        self.assertEqual(set(re.findall(r"(?m)^\.Cm (\w+)", description.partition("\n.Pp\n")[0])), names)
+        self.assertIn("newaliases", names)
+
     def test_mandoc_is_content(self):
         for page in sorted((ROOT / "man").iterdir()):
             run = subprocess.run(["mandoc", "-Tlint", "-W", "warning", page], capture_output=True, text=True, timeout=30)
