@@ -82,7 +82,6 @@ Result<void> check_files(const config::Account& account) {
 }  // namespace
 
 Result<config::Loaded> load_configuration(const std::optional<std::string>& named, const base::System& system) {
-  base::forbid_core_dumps();  // it may hold passwords, which are then in memory while the message is read
   auto loaded = config::load({.named = named}, system);
   if (!loaded || !loaded->files.empty()) return loaded;
   std::string places;

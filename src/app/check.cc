@@ -50,9 +50,7 @@ class Finding {
     return *this;
   }
   Finding& detail(std::string_view key, const std::vector<std::string>& list) {
-    std::string joined;
-    for (const std::string& each : list) joined += (joined.empty() ? "" : ", ") + each;
-    details_.emplace_back(key, joined);
+    details_.emplace_back(key, base::join(list, ", "));
     event_.list(key, list);
     return *this;
   }
@@ -336,10 +334,8 @@ Result<void> look_through(const config::Account& account, const base::System& sy
   if (auto endpoint = way_to(account, 0, system); !endpoint) return std::move(endpoint).error();
   const auto aliases = config::Aliases::load(account.aliases);
   if (!aliases) return aliases.error();
-  std::string faults;
-  for (const std::string& fault : aliases->faults()) faults += (faults.empty() ? "" : "\n") + fault;
-  if (!faults.empty()) return Error{Error::Kind::config, faults};
-  return {};
+  if (aliases->faults().empty()) return {};
+  return Error{Error::Kind::config, base::join(aliases->faults(), "\n")};
 }
 
 Result<int> check(const Options& options, const base::System& system, const base::Clock& clock) {
@@ -352,9 +348,7 @@ Result<int> check(const Options& options, const base::System& system, const base
   const bool json = options.has("json");
   Finding finding(Step::configuration, (*account)->name);
   finding.event().list("files", loaded->files);
-  std::string files;
-  for (const std::string& file : loaded->files) files += (files.empty() ? "" : ", ") + file;
-  finding.summary("account " + (*account)->name + " of " + files).print(json);
+  finding.summary("account " + (*account)->name + " of " + base::join(loaded->files, ", ")).print(json);
   return check_account(**account, program, json, system, clock);
 }
 
@@ -376,7 +370,6 @@ int check_command(std::vector<std::string> args, const base::System& system, con
   if (options->operands().size() > 1) {
     return fail(program, {Error::Kind::usage, "one account at a time, or none: the default one"});
   }
-  ::unsetenv("SSLKEYLOGFILE");  // NOLINT(concurrency-mt-unsafe): before there is another thread
   const auto code = check(*options, system, clock);
   if (!code) {
     Finding finding(Step::configuration, options->operands().empty() ? "" : options->operands().front());

@@ -24,12 +24,6 @@ std::vector<std::string> spellings(const Option& option) {
   return all;
 }
 
-std::string join(const std::vector<std::string>& words, std::string_view between) {
-  std::string out;
-  for (const std::string& word : words) out += (out.empty() ? "" : std::string(between)) + word;
-  return out;
-}
-
 // The words of "a|b|c", or "" if it is none.
 std::string choices(const Option& option) {
   if (option.value.find('|') == std::string_view::npos) return "";
@@ -71,11 +65,12 @@ std::string bash_function(std::string_view command, std::span<const Option> tabl
   out += "  local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}\n  COMPREPLY=()\n";
   out += "  case $before in\n";
   for (const auto& [reply, options] : by_reply) {
-    out += "    " + join(options, " | ") + ")\n";
+    out += "    " + base::join(options, " | ") + ")\n";
     if (reply != ":") out += "      mapfile -t COMPREPLY < <(" + reply + " \"$word\")\n";
     out += "      return ;;\n";
   }
-  out += "  esac\n  if [[ $word == -* ]]; then\n    mapfile -t COMPREPLY < <(compgen -W " + quoted(join(all, " ")) +
+  out += "  esac\n  if [[ $word == -* ]]; then\n    mapfile -t COMPREPLY < <(compgen -W " +
+         quoted(base::join(all, " ")) +
          " -- \"$word\")\n  else\n    mapfile -t COMPREPLY < <(compgen -f -- \"$word\")\n  fi\n}\n";
   return out;
 }

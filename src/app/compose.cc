@@ -60,12 +60,11 @@ Result<Submission> Composer::compose(const Request& request, mail::HeaderAndBody
   if (!recipients) return recipients.error();
   auto envelope = mail::Envelope::make(*std::move(sender), *recipients);
   if (!envelope) return envelope.error();
-  const auto own = own_address();
-  if (!own) return own.error();
+  const auto& from = envelope->sender().address();
+  const auto author = from ? Result<mail::Address>(*from) : own_address();
+  if (!author) return author.error();
   mail::Header& header = message.header;
-  if (auto completed = complete(header, request, envelope->sender().address().value_or(*own)); !completed) {
-    return completed.error();
-  }
+  if (auto completed = complete(header, request, *author); !completed) return completed.error();
   const mail::Field* id = header.find("Message-ID");
   const std::string message_id = id ? mail::unfolded(id->value()) : "";
 
@@ -171,8 +170,9 @@ Result<void> Composer::complete(mail::Header& header, const Request& request, co
   const std::string id_domain = own_domain ? author.domain() : domain();
   const auto now = clock_.now();
   const std::string id = std::to_string(std::chrono::system_clock::to_time_t(now)) + "." + base::random_word();
-  mail::add_missing(header, {.author = wanted.from ? std::optional(author) : std::nullopt,
-                             .author_name = author_name(request),
+  const bool anonymous = wanted.from && mail::lacks_author(header);  // else nobody looks the name up
+  mail::add_missing(header, {.author = anonymous ? std::optional(author) : std::nullopt,
+                             .author_name = anonymous ? author_name(request) : "",
                              .date = wanted.date ? base::rfc5322_date(now) : "",
                              .message_id = wanted.message_id ? "<" + id + "@" + id_domain + ">" : "",
                              .to = wanted.to});

@@ -21,13 +21,10 @@ Event& Event::seconds(std::string_view key, double value, int decimals) {
 }
 
 Event& Event::list(std::string_view key, const std::vector<std::string>& values) {
-  std::string joined;
-  std::string json;
-  for (const std::string& value : values) {
-    joined += (joined.empty() ? "" : ",") + value;
-    json += (json.empty() ? "" : ",") + base::json_string(value);
-  }
-  items_.push_back({std::string(key), base::quote(joined), "[" + json + "]"});
+  std::vector<std::string> json;
+  json.reserve(values.size());
+  for (const std::string& value : values) json.push_back(base::json_string(value));
+  items_.push_back({std::string(key), base::quote(base::join(values, ",")), "[" + base::join(json, ",") + "]"});
   return *this;
 }
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <cstdlib>
 #include <exception>
 #include <string>
 #include <string_view>
@@ -27,6 +28,12 @@ std::string_view base_name(std::string_view path) {
   return path.substr(path.rfind('/') + 1);
 }
 
+// libcurl writes the keys of its sessions there. Whoever tests servers wants that; the mail of a host is nobody's to
+// read.
+void keep_tls_keys() {
+  ::unsetenv("SSLKEYLOGFILE");  // NOLINT(concurrency-mt-unsafe): before there is another thread
+}
+
 // A descriptor that the caller closed must not become that of a socket or a file: what is written to stderr would go
 // into a message.
 bool fill_standard_descriptors() {
@@ -44,8 +51,9 @@ int front_door(const std::vector<std::string>& args, char** argv, const base::Sy
                const base::Clock& clock) {
   const std::string_view command = args.empty() ? "" : std::string_view(args[0]);
   const std::vector<std::string> rest(args.begin() + (args.empty() ? 0 : 1), args.end());
-  if (command == "sendmail") return sendmail(rest, argv + 1, system, clock);
   if (command == "smtp") return smtp_tool(rest, argv + 1, system, clock);
+  keep_tls_keys();
+  if (command == "sendmail") return sendmail(rest, argv + 1, system, clock);
   if (command == "queue") return queue_command(rest, system, clock);
   if (command == "check") return check_command(rest, system, clock);
   if (command == "setup") return setup_command(rest, system, clock);
@@ -66,10 +74,10 @@ int dispatch(int argc, char** argv) {
   std::vector<std::string> args(argv + 1, argv + argc);
   const std::string_view name = base_name(argv[0]);
   if (name == "smtp") return smtp_tool(std::move(args), argv + 1, system, clock);
-  if (name == "sendmail") return sendmail(std::move(args), argv + 1, system, clock);
+  if (name != "sendmail" && name != "mailq" && name != "newaliases") return front_door(args, argv + 1, system, clock);
+  keep_tls_keys();
   if (name == "mailq") return mailq(std::move(args), system);
-  if (name == "newaliases") return sendmail(std::move(args), argv + 1, system, clock, "i");
-  return front_door(args, argv + 1, system, clock);
+  return sendmail(std::move(args), argv + 1, system, clock, name == "newaliases" ? "i" : "m");
 }
 
 }  // namespace
@@ -82,6 +90,7 @@ int run(int argc, char** argv) noexcept {
     return exit_code(Error::Kind::system);
   }
   ::umask(077);
+  std::signal(SIGCHLD, SIG_DFL);  // a caller that ignores it would keep the ends of our children from us
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN);
   try {

@@ -4,7 +4,6 @@
 #include <syslog.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <string_view>
 #include <system_error>
@@ -13,28 +12,6 @@
 
 namespace pillarbox::app {
 namespace {
-
-int facility(std::string_view name) {
-  struct Facility {
-    std::string_view name;
-    int value;
-  };
-  constexpr std::array<Facility, 11> facilities = {{{"mail", LOG_MAIL},
-                                                    {"user", LOG_USER},
-                                                    {"daemon", LOG_DAEMON},
-                                                    {"local0", LOG_LOCAL0},
-                                                    {"local1", LOG_LOCAL1},
-                                                    {"local2", LOG_LOCAL2},
-                                                    {"local3", LOG_LOCAL3},
-                                                    {"local4", LOG_LOCAL4},
-                                                    {"local5", LOG_LOCAL5},
-                                                    {"local6", LOG_LOCAL6},
-                                                    {"local7", LOG_LOCAL7}}};
-  for (const Facility& known : facilities) {
-    if (known.name == name) return known.value;
-  }
-  return LOG_MAIL;
-}
 
 // In one write, so that lines of several processes don't mix.
 Result<void> append(const std::string& path, const std::string& line) {
@@ -56,7 +33,7 @@ std::optional<std::string> write_log(const config::Log& log, const Event& event,
     if (!written) troubles += (troubles.empty() ? "" : "; ") + written.error().text;
   };
   if (log.syslog) {
-    note(base::send_to_syslog(syslog, facility(log.facility) | (failed ? LOG_ERR : LOG_INFO), line, clock.now()));
+    note(base::send_to_syslog(syslog, log.facility | (failed ? LOG_ERR : LOG_INFO), line, clock.now()));
   }
   if (!log.file.empty()) {
     note(append(log.file, (log.json ? "" : base::iso8601_utc(clock.now()) + " ") + line + "\n"));

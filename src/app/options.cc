@@ -22,11 +22,13 @@ bool can_be_server(std::string_view word) {
   return !word.empty() && word.front() != '-' && word.find('@') == std::string_view::npos;
 }
 
-po::options_description description(std::span<const Option> table) {
+// Of those that were given, which are few: a whole table takes a quarter of a short run's time, and what is in it the
+// lexer has seen to.
+po::options_description description(const std::vector<po::option>& given) {
   po::options_description all;
-  for (const Option& option : table) {
+  for (const po::option& option : given) {
     // Each is a list, so that none may come only once; a flag counts with an empty value.
-    const std::string key(option.key);
+    const std::string& key = option.string_key;
     if (!all.find_nothrow(key, false)) all.add_options()(key.c_str(), po::value<Values>()->composing());
   }
   return all;
@@ -159,10 +161,11 @@ Result<Options> Options::parse(std::span<const Option> table, std::vector<std::s
                                char** argv) {
   Options options;
   try {
-    const po::options_description known = description(table);
-    po::parsed_options parsed(&known);
+    po::parsed_options parsed(nullptr);
     Lexer lexer(table, args, operands, argv);
     if (const auto read = lexer.run(parsed, options.operands_); !read) return read.error();
+    const po::options_description known = description(parsed.options);
+    parsed.description = &known;
     po::variables_map values;
     po::store(parsed, values);
     for (const auto& [key, value] : values) options.values_.emplace_back(key, value.as<Values>());

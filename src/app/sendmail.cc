@@ -26,7 +26,8 @@ namespace pillarbox::app {
 namespace {
 
 constexpr std::string_view program = "sendmail";
-constexpr std::size_t longest_envelope_id = 100;  // RFC 3461 section 4.4, less what xtext adds
+constexpr std::uint64_t longest_rest = 64U << 20U;  // bytes of input that are still read when an error is known
+constexpr std::size_t longest_envelope_id = 100;    // RFC 3461 section 4.4, less what xtext adds
 
 // Every letter that some sendmail knows is known here; those without help text are accepted and ignored, and their
 // arguments with them.
@@ -230,12 +231,14 @@ int sendmail(std::vector<std::string> args, char** argv, const base::System& sys
   if (error_mode(*options) == "q") silence_standard_error();
   const std::string mode = options->has("-I") ? "i" : options->last("-b").value_or(std::string(name_mode));
   if (const auto known = check_mode(mode, *options); !known) return fail(program, known.error());
+  // What a caller left open is not ours to keep. (For smtp it may be a message: the shell's <(command) is /dev/fd/63.)
+  ::close_range(3, ~0U, 0);
   if (options->has("-q")) return run_queue(queue_call(*options), selection(*options), system, clock);
   if (mode == "p") return list_queue(queue_call(*options), system);
   if (mode == "h" || mode == "H") return 0;  // of host states there are none to show or to forget
   if (mode == "i") return check_aliases(options->last("config"), system);
   const std::string name = options->last("-F").value_or("");
-  if (std::any_of(name.begin(), name.end(), base::is_control)) {
+  if (base::has_control(name)) {
     return fail(program, usage("-F " + base::quote(name) + ": control characters are not allowed"));
   }
   if (mode == "v") {
@@ -246,9 +249,6 @@ int sendmail(std::vector<std::string> args, char** argv, const base::System& sys
   if (mode == "m" && terminal && options->operands().empty() && !options->has("-t")) {
     return fail(program, {Error::Kind::usage, "there are no recipients", "sendmail [options] recipient ... < message"});
   }
-  // What a caller left open is not ours to keep. (For smtp it may be a message: the shell's <(command) is /dev/fd/63.)
-  ::close_range(3, ~0U, 0);
-  ::unsetenv("SSLKEYLOGFILE");  // NOLINT(concurrency-mt-unsafe): before there is another thread
   if (mode == "s") {
     return serve_stdio(system.host_name(), [&](const SmtpMail& mail, std::unique_ptr<base::Source> content) {
       return submit_one(*options, mail, std::move(content), system, clock);
@@ -261,9 +261,9 @@ int sendmail(std::vector<std::string> args, char** argv, const base::System& sys
   Submit submit(manner_of(*options, mode), std::string(program), system, clock);
   const auto sent = submit.run(request_of(*options), std::move(input));
   if (sent) return sent->accepted && error_mode(*options) == "e" ? 0 : sent->code;
-  // The writer hears our exit code, not a broken pipe.
+  // The writer hears our exit code, not a broken pipe, unless it never ends.
   base::FileSource rest(STDIN_FILENO, "standard input");
-  if (!terminal) base::drain(rest);
+  if (!terminal) base::drain(rest, longest_rest);
   return fail(program, sent.error());
 }
 

@@ -1,8 +1,5 @@
 #include "app/server.h"
 
-#include <algorithm>
-#include <array>
-
 #include "base/text.h"
 
 namespace pillarbox::app {
@@ -36,22 +33,6 @@ std::optional<smtp::Driver> parse_driver(std::string_view name) {
   if (name == "engine") return smtp::Driver::engine;
   if (name == "pipeline") return smtp::Driver::pipeline;
   return name == "auto" ? std::optional(smtp::Driver::automatic) : std::nullopt;
-}
-
-std::optional<std::string> parse_notify(std::string_view text) {
-  constexpr std::array<std::string_view, 3> known = {"SUCCESS", "FAILURE", "DELAY"};
-  const std::string upper = base::upper(text);
-  if (upper == "NEVER") return upper;
-  const auto words = base::split(upper, ',');
-  const bool all = std::all_of(words.begin(), words.end(), [&](std::string_view word) {
-    return std::find(known.begin(), known.end(), word) != known.end();
-  });
-  if (!all) return std::nullopt;
-  std::string out;
-  for (const std::string_view each : known) {
-    if (std::find(words.begin(), words.end(), each) != words.end()) out += (out.empty() ? "" : ",") + std::string(each);
-  }
-  return out;
 }
 
 }  // namespace pillarbox::app

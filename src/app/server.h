@@ -26,13 +26,11 @@ Result<Server> parse_server(std::string_view text);
 Result<smtp::Proxy> parse_proxy(const base::Secret& text);
 
 using config::parse_helo;
+using config::parse_notify;
 using config::parse_port;
 using config::parse_source_address;
 
 // "engine", "pipeline" or "auto"; nothing for any other name.
 std::optional<smtp::Driver> parse_driver(std::string_view name);
-
-// NOTIFY's value (RFC 3461 section 4.1) from "never", or from some of success, failure and delay with commas between.
-std::optional<std::string> parse_notify(std::string_view text);
 
 }  // namespace pillarbox::app

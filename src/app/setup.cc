@@ -63,12 +63,11 @@ constexpr std::array<std::string_view, 3> sources = {"password-file", "password-
 struct TlsName {
   std::string_view name;
   config::Tls tls;
-  int port;
 };
-constexpr std::array<TlsName, 4> tls_names = {{{"implicit", config::Tls::implicit, 465},
-                                               {"starttls", config::Tls::starttls, 587},
-                                               {"opportunistic", config::Tls::opportunistic, 25},
-                                               {"off", config::Tls::off, 25}}};
+constexpr std::array<TlsName, 4> tls_names = {{{"implicit", config::Tls::implicit},
+                                               {"starttls", config::Tls::starttls},
+                                               {"opportunistic", config::Tls::opportunistic},
+                                               {"off", config::Tls::off}}};
 
 Error usage(const std::string& text, const std::string& hint = "") {
   return {Error::Kind::usage, text, hint};
@@ -168,10 +167,11 @@ class Questions {
   Result<void> check() {
     for (const auto& key : options_.keys()) {
       const std::string value = options_.last(key).value_or("");
-      if (std::any_of(value.begin(), value.end(), base::is_control)) {
+      if (base::has_control(value)) {
         return usage("--" + key + " " + base::quote(value) + ": control characters are not allowed");
       }
     }
+    if (options_.last("account") == "") return usage("--account: a name is needed");
     if (const auto from = options_.last("from")) {
       if (const auto address = mail::Address::parse(*from); !address) return usage("--from: " + address.error().text);
     }
@@ -219,7 +219,7 @@ class Questions {
       }
       answers_.server.port = *port;
     } else if (!answers_.server.port && person_.there()) {
-      auto port = person_.ask<int>("Port", std::to_string(answers_.tls.port), config::parse_port);
+      auto port = person_.ask<int>("Port", std::to_string(config::default_port(answers_.tls.tls)), config::parse_port);
       if (!port) return std::move(port).error();
       answers_.server.port = *port;
     }
@@ -306,36 +306,49 @@ class Questions {
 
 // The file as it will be.
 std::string configuration_of(const Answers& answers) {
-  const auto text = [](std::string_view key, std::string_view value) {
-    return std::string(key) + " = " + config::string_literal(value) + ";\n";
+  const std::string& secret = answers.source.empty() ? answers.password.reveal() : answers.place;
+  std::string out;
+  const auto add = [&](std::string_view key, std::string_view value) {
+    std::string literal = config::string_literal(value);
+    out.append(key).append(" = ").append(literal).append(";\n");
+    base::wipe(literal);
   };
-  std::string out =
-      "// Pillarbox configuration, made by pillarbox setup. pillarbox.conf(5) says what else it may say.\n\n";
-  out.reserve(4096 + answers.password.reveal().size() * 4);  // so that it leaves no copies of the password behind
+  // All of it at once, so that it leaves no copies of the password behind as it grows.
+  out.reserve(4096 + 4 * (answers.account.size() + answers.server.host.size() + answers.from.size() +
+                          answers.user.size() + secret.size()));
+  out += "// Pillarbox configuration, made by pillarbox setup. pillarbox.conf(5) says what else it may say.\n\n";
   out += "accounts = (\n  {\n";
-  out += "    " + text("name", answers.account) + "    " + text("host", answers.server.host);
-  out += "    port = " + std::to_string(answers.server.port.value_or(answers.tls.port)) + ";\n";
-  out += "    " + text("tls", answers.tls.name) + "    " + text("from", answers.from);
+  add("    name", answers.account);
+  add("    host", answers.server.host);
+  out += "    port = " + std::to_string(answers.server.port.value_or(config::default_port(answers.tls.tls))) + ";\n";
+  add("    tls", answers.tls.name);
+  add("    from", answers.from);
   if (!answers.user.empty()) {
-    out += "    auth = {\n      " + text("user", answers.user);
-    std::string key = answers.source.empty() ? "password" : answers.source;
+    out += "    auth = {\n";
+    add("      user", answers.user);
+    std::string key = "      " + (answers.source.empty() ? "password" : answers.source);
     std::replace(key.begin(), key.end(), '-', '_');
-    std::string secret = text(key, answers.source.empty() ? answers.password.reveal() : answers.place);
-    out += "      " + secret + "    };\n";
-    base::wipe(secret);
+    add(key, secret);
+    out += "    };\n";
   }
-  return out + "  }\n);\n";
+  out += "  }\n);\n";
+  return out;
 }
 
-// Reads a configuration that is in memory only, as it will be read from the file.
-Result<config::Settings> load_text(const std::string& text, const base::System& system) {
+// Reads a configuration that is in memory only, as it will be read from the file at that path, which its faults name.
+Result<config::Settings> load_text(const std::string& text, const std::string& path, const base::System& system) {
   const base::UniqueFd memory(::memfd_create("configuration", MFD_CLOEXEC));
   const bool written = memory && ::fchmod(memory.get(), 0600) == 0 &&
                        ::write(memory.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size());
   if (!written) return Error{Error::Kind::system, "no memory for a file: " + std::generic_category().message(errno)};
-  auto loaded = config::load({.named = "/proc/self/fd/" + std::to_string(memory.get())}, system);
-  if (!loaded) return std::move(loaded).error();
-  return std::move(loaded->settings);
+  const std::string here = "/proc/self/fd/" + std::to_string(memory.get());
+  auto loaded = config::load({.named = here}, system);
+  if (loaded) return std::move(loaded->settings);
+  Error error = std::move(loaded).error();
+  for (std::size_t at = 0; (at = error.text.find(here + ":", at)) != std::string::npos; at += path.size()) {
+    error.text.replace(at, here.size(), path);
+  }
+  return error;
 }
 
 Result<std::string> path_of(const Options& options, const base::System& system) {
@@ -369,9 +382,9 @@ Result<base::Dns> dns_of(const Options& options) {
 }
 
 // The exit code of the test, with which nothing is written unless it is 0.
-Result<int> try_out(const std::string& text, const Options& options, const base::System& system,
-                    const base::Clock& clock) {
-  auto settings = load_text(text, system);
+Result<int> try_out(const std::string& text, const std::string& path, const Options& options,
+                    const base::System& system, const base::Clock& clock) {
+  auto settings = load_text(text, path, system);
   if (!settings) return std::move(settings).error();
   const auto account = settings->account(std::nullopt);
   if (!account) return account.error();
@@ -393,7 +406,7 @@ Result<int> set_up(const Options& options, const base::System& system, const bas
   if (!answers) return std::move(answers).error();
 
   std::string text = configuration_of(*answers);
-  auto code = try_out(text, options, system, clock);
+  auto code = try_out(text, *path, options, system, clock);
   if (!code || *code != 0) {
     base::wipe(text);
     if (code) complain(program, *path + " was not written; --no-test writes it all the same");
@@ -422,7 +435,6 @@ int setup_command(std::vector<std::string> args, const base::System& system, con
   if (options->has("help")) return print_setup_help(table);
   if (options->operands().size() != 1)
     return fail(program, usage("one address is needed: that which mail is to be sent from"));
-  ::unsetenv("SSLKEYLOGFILE");  // NOLINT(concurrency-mt-unsafe): before there is another thread
   const auto code = set_up(*options, system, clock);
   return code ? *code : fail(program, code.error());
 }

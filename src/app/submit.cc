@@ -125,10 +125,10 @@ Result<Sent> Submit::send(Submission& submission) {
 // Nothing could be tried: the trouble is the account's.
 Result<Sent> Submit::give_up(Submission& submission, const Error& error) {
   const std::size_t recipients = submission.transaction.envelope.recipients().size();
-  auto sent =
-      finish(submission, smtp::untried(recipients, {.kind = error.kind, .account = true, .text = error.text}), false);
-  if (!error.hint.empty()) complain(program_, "  " + error.hint);
-  return sent;
+  complain(program_, error);
+  told_ = true;
+  return finish(submission, smtp::untried(recipients, {.kind = error.kind, .account = true, .text = error.text}),
+                false);
 }
 
 // What was not taken waits in the queue where trying later can help; else the caller is told.
@@ -181,7 +181,7 @@ Sent Submit::store(Submission& submission, const smtp::Outcome& outcome, const q
     complain(program_, id.error());
     code = code != 0 ? code : exit_code(id.error().kind);
     log(submission, outcome, code, "failed", "");
-    return {.code = code, .accepted = outcome.accepted.has_value(), .passing = true, .why = id.error().text};
+    return {.code = code, .accepted = false, .passing = true, .why = id.error().text};  // not for all who could have it
   }
   for (std::size_t i = 0; !manner_.queue_only && i < state.recipients.size(); ++i) {
     const std::string who = envelope.recipients()[i].text();
@@ -218,7 +218,7 @@ Result<std::string> Submit::enqueue(Submission& submission, const queue::State& 
 std::string Submit::report(const mail::Envelope& envelope, const smtp::Outcome& outcome) const {
   std::string all;
   const auto say = [&](const std::string& text) {
-    complain(program_, text);
+    if (!told_) complain(program_, text);
     all += (all.empty() ? "" : "; ") + text;
   };
   for (std::size_t i = 0; i < outcome.recipients.size(); ++i) {

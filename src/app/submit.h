@@ -66,7 +66,8 @@ class Submit {
   config::Settings settings_;
   const config::Account* account_ = nullptr;
   bool account_named_ = false;
-  std::string host_;  // that was talked to
+  std::string host_;   // that was talked to
+  bool told_ = false;  // what is wrong, before it is reported of the recipients
 };
 
 }  // namespace pillarbox::app

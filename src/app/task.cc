@@ -6,6 +6,7 @@
 #include "app/account.h"
 #include "app/server.h"
 #include "base/text.h"
+#include "config/place.h"
 #include "config/secret.h"
 
 namespace pillarbox::app {
@@ -90,7 +91,7 @@ class Reader {
 
   Result<Task> read() {
     for (const auto step : {&Reader::read_driver, &Reader::read_work, &Reader::read_form, &Reader::read_way,
-                            &Reader::read_tls, &Reader::read_login, &Reader::read_rest}) {
+                            &Reader::read_tls, &Reader::read_rest, &Reader::read_login}) {
       if (auto done = (this->*step)(); !done) return std::move(done).error();
     }
     return std::move(task_);
@@ -184,12 +185,22 @@ class Reader {
     }
     auto loaded = load_configuration({}, system_);
     if (!loaded) return std::move(loaded).error();
-    const auto account = loaded->settings.account(options_.last("account"));
+    settings_ = std::move(loaded->settings);
+    const auto account = settings_.account(options_.last("account"));
     if (!account) return account.error();
-    auto endpoint = endpoint_of(**account, system_);
+    account_ = *account;
+    auto endpoint = way_to(*account_, 0, system_);
     if (!endpoint) return std::move(endpoint).error();
     task_.endpoint = *std::move(endpoint);
-    if ((*account)->from) task_.sender = mail::ReversePath(*(*account)->from);
+    if (account_->from) task_.sender = mail::ReversePath(*account_->from);
+    return {};
+  }
+
+  Result<void> read_login_of_account() {
+    auto whole = endpoint_of(*account_, system_);
+    if (!whole) return std::move(whole).error();
+    task_.endpoint.login = std::move(whole->login);
+    task_.endpoint.others = std::move(whole->others);
     return {};
   }
 
@@ -314,10 +325,11 @@ class Reader {
     tls.certificate = options_.last("client-cert").value_or("");
     tls.key = options_.last("client-key").value_or("");
     if (tls.certificate.empty() && !tls.key.empty()) return usage("--client-key needs --client-cert");
-    for (const std::string& pin : options_.all("pin")) {
-      if (!pin.starts_with("sha256//")) return usage("--pin " + pin + ": a pin is written sha256//BASE64");
-      tls.pins += (tls.pins.empty() ? "" : ";") + pin;
+    const std::vector<std::string> pins = options_.all("pin");
+    for (const std::string& pin : pins) {
+      if (!config::is_pin(pin)) return usage("--pin " + pin + ": a pin is sha256// and 32 octets in base64");
     }
+    tls.pins = base::join(pins, ";");
     return read_tls_version();
   }
 
@@ -337,9 +349,11 @@ class Reader {
     return usage("--tls-min " + least + ": 1.0, 1.1, 1.2 or 1.3");
   }
 
+  // The last of all: where anything else is wrong, no command is run and nobody is asked.
   Result<void> read_login() {
     task_.endpoint.allow_cleartext_login = options_.has("allow-cleartext-auth");
     task_.endpoint.show_secrets = options_.has("trace-secrets");
+    if (account_) return read_login_of_account();
     const auto user = options_.last("user");
     std::vector<std::string_view> sources;
     for (const std::string_view source : {"password", "password-file", "password-command", "password-env"}) {
@@ -354,7 +368,7 @@ class Reader {
     const auto mechanism = read_mechanism();
     if (!mechanism) return mechanism.error();
     base::forbid_core_dumps();
-    if (sources.empty() && (*mechanism == "external" || *mechanism == "gssapi")) {  // a certificate's work, a ticket's
+    if (sources.empty() && !config::needs_password(*mechanism)) {  // a certificate's work, a ticket's
       task_.endpoint.login = smtp::Login{*user, base::Secret(), *mechanism};
       return {};
     }
@@ -370,9 +384,7 @@ class Reader {
     const std::string name = base::lower(options_.last("auth-mechanism").value_or("auto"));
     const auto known = smtp::known_mechanisms();
     if (name == "auto" || std::find(known.begin(), known.end(), name) != known.end()) return name;
-    std::string names;
-    for (const std::string_view each : known) names += (names.empty() ? "" : ", ") + base::upper(each);
-    return usage("--auth-mechanism " + name + ": known are " + names);
+    return usage("--auth-mechanism " + name + ": known are " + base::upper(base::join(known, ", ")));
   }
 
   Result<base::Secret> read_password(std::string_view source, const std::string& user) {
@@ -416,6 +428,8 @@ class Reader {
 
   Options& options_;
   const base::System& system_;
+  config::Settings settings_;                 // with --account,
+  const config::Account* account_ = nullptr;  // one of which this is
   Task task_;
 };
 

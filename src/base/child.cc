@@ -140,25 +140,27 @@ class Child {
 
   Error give_up(std::chrono::milliseconds limit) {
     ::kill(-pid_, SIGKILL);
-    wait();
+    static_cast<void>(wait());
     return {Error::Kind::temporary,
             "it took longer than " + std::to_string(limit.count() / 1000) + " seconds" + said()};
   }
 
-  int wait() const {
+  [[nodiscard]] Result<int> wait() const {
     int status = 0;
-    while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
+    while (::waitpid(pid_, &status, 0) < 0) {
+      if (errno != EINTR) return system_error("how it ended can't be told", errno);
     }
     return status;
   }
 
   Result<Secret> finish() {
-    const int status = wait();
-    if (WIFSIGNALED(status)) {
-      return Error{Error::Kind::io, "it was ended by signal " + std::to_string(WTERMSIG(status)) + said()};
+    const auto status = wait();
+    if (!status) return status.error();
+    if (WIFSIGNALED(*status)) {
+      return Error{Error::Kind::io, "it was ended by signal " + std::to_string(WTERMSIG(*status)) + said()};
     }
-    if (WEXITSTATUS(status) != 0) {
-      return Error{Error::Kind::io, "it ended with status " + std::to_string(WEXITSTATUS(status)) + said()};
+    if (WEXITSTATUS(*status) != 0) {
+      return Error{Error::Kind::io, "it ended with status " + std::to_string(WEXITSTATUS(*status)) + said()};
     }
     if (!line_.empty() && line_.back() == '\r') line_.pop_back();
     return Secret(line_);

@@ -119,11 +119,12 @@ Result<std::unique_ptr<Source>> open_source(const std::string& path) {
   return std::unique_ptr<Source>(std::make_unique<FileSource>(std::move(fd), path));
 }
 
-void drain(Source& source) noexcept {
+void drain(Source& source, std::uint64_t most) noexcept {
   std::array<char, 65536> waste;
-  for (;;) {
+  for (std::uint64_t drained = 0; drained <= most;) {
     const auto count = source.read(waste);
     if (!count || *count == 0) return;
+    drained += *count;
   }
 }
 

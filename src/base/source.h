@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <span>
@@ -97,8 +98,9 @@ class KeptSource final : public Source {
 // Opens a file for reading; no_input (66) with the reason if that can't be.
 Result<std::unique_ptr<Source>> open_source(const std::string& path);
 
-// Reads a source to its end and forgets what came: a writer must not die of SIGPIPE because we failed early.
-void drain(Source& source) noexcept;
+// Reads a source to its end and forgets what came, but stops when that was more than most bytes: a writer must not die
+// of SIGPIPE because we failed early.
+void drain(Source& source, std::uint64_t most = std::numeric_limits<std::uint64_t>::max()) noexcept;
 
 // All of a small file; more than limit bytes are an error.
 Result<std::string> read_all(Source& source, std::size_t limit);

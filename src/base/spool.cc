@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cerrno>
+#include <cstdlib>
 #include <string_view>
 #include <system_error>
 
@@ -39,6 +40,16 @@ Result<void> make_folder(const std::string& path) {
   }
 }
 
+// NFS and some others have no files without a name; there it is lost at once.
+UniqueFd unnamed_file(const std::string& directory) {
+  UniqueFd file(::open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+  if (file || (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL)) return file;
+  std::string name = directory + "/spool.XXXXXX";
+  file = UniqueFd(::mkostemp(name.data(), O_CLOEXEC));
+  if (file && ::unlink(name.c_str()) != 0) return {};
+  return file;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Source>> spool(Source& source, const std::string& directory, std::uint64_t most,
@@ -54,7 +65,7 @@ Result<std::unique_ptr<Source>> spool(Source& source, const std::string& directo
     most -= *count;
     if (!file && memory.size() + *count > in_memory) {
       if (const auto made = make_folder(directory); !made) return made.error();
-      file = UniqueFd(::open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+      file = unnamed_file(directory);
       if (!file) return failure(directory, errno);
       if (const auto written = write_all(file.get(), memory, directory); !written) return written.error();
       memory = {};

@@ -17,20 +17,6 @@
 namespace pillarbox::base {
 namespace {
 
-struct Entry {
-  std::string login;
-  std::string gecos;
-  std::string home;
-};
-
-std::optional<Entry> password_entry() {
-  passwd record{};
-  passwd* found = nullptr;
-  std::vector<char> buffer(16384);
-  if (::getpwuid_r(::getuid(), &record, buffer.data(), buffer.size(), &found) != 0 || !found) return std::nullopt;
-  return Entry{found->pw_name, found->pw_gecos ? found->pw_gecos : "", found->pw_dir ? found->pw_dir : ""};
-}
-
 // A name with a dot as it is, else the canonical name that the resolver has for it if that has one.
 std::string canonical(const std::string& name) {
   if (name.find('.') != std::string::npos) return name;
@@ -59,18 +45,30 @@ std::string System::fully_qualified_name() const {
   return *fully_qualified_;
 }
 
+const System::Person& System::person() const {
+  if (person_ && person_->uid == ::getuid()) return *person_;
+  person_ = Person{::getuid(), "", "", ""};
+  passwd record{};
+  passwd* found = nullptr;
+  std::vector<char> buffer(16384);
+  if (::getpwuid_r(person_->uid, &record, buffer.data(), buffer.size(), &found) == 0 && found) {
+    person_->login = found->pw_name;
+    person_->gecos = found->pw_gecos ? found->pw_gecos : "";
+    person_->home = found->pw_dir ? found->pw_dir : "";
+  }
+  return *person_;
+}
+
 std::string System::login() const {
-  const auto entry = password_entry();
-  return entry ? entry->login : "uid" + std::to_string(::getuid());
+  return person().login.empty() ? "uid" + std::to_string(person().uid) : person().login;
 }
 
 std::string System::full_name() const {
-  const auto entry = password_entry();
-  if (!entry) return {};
+  const Person& us = person();
   std::string name;
-  for (const char c : entry->gecos.substr(0, entry->gecos.find(','))) {
+  for (const char c : us.gecos.substr(0, us.gecos.find(','))) {
     if (c == '&') {
-      name += entry->login;
+      name += us.login;
     } else {
       name += c;
     }
@@ -86,9 +84,7 @@ std::optional<std::string> System::environment(const std::string& name) const {
 
 std::optional<std::string> System::home() const {
   if (auto home = environment("HOME"); home && home->starts_with('/')) return home;
-  auto entry = password_entry();
-  if (!entry || !entry->home.starts_with('/')) return std::nullopt;
-  return std::move(entry->home);
+  return person().home.starts_with('/') ? std::optional(person().home) : std::nullopt;
 }
 
 std::string random_word() {

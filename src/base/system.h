@@ -28,7 +28,15 @@ class System {
   [[nodiscard]] virtual std::optional<std::string> home() const;
 
  private:
+  struct Person {
+    uid_t uid;
+    std::string login, gecos, home;  // "": the password file does not have that
+  };
+  // What the password file says of the real uid, looked up once.
+  [[nodiscard]] const Person& person() const;
+
   mutable std::optional<std::string> fully_qualified_;
+  mutable std::optional<Person> person_;
 };
 
 // An unguessable word of 16 letters and digits, for a Message-ID.

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace pillarbox::base {
@@ -44,6 +45,20 @@ std::string_view trim(std::string_view text);  // blanks, CR and LF off both end
 std::vector<std::string_view> split(std::string_view text, char separator);
 template <std::same_as<std::string> Temporary>
 std::vector<std::string_view> split(Temporary&& text, char separator) = delete;  // the pieces would outlive it
+
+bool has_control(std::string_view text);
+
+// The parts of a list, strings or views of them, with something between.
+template <class Parts>
+std::string join(const Parts& parts, std::string_view between) {
+  std::string all;
+  bool first = true;
+  for (const auto& part : parts) {
+    if (!std::exchange(first, false)) all += between;
+    all += part;
+  }
+  return all;
+}
 
 // The whole of text as a decimal number, or nothing.
 std::optional<std::uint64_t> number(std::string_view text);

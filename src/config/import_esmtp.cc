@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "config/import_format.h"
+#include "config/place.h"
 
 namespace pillarbox::config {
 namespace {
@@ -164,9 +165,8 @@ void server(Draft& draft) {
     return note(out, "there is no hostname here, and localhost:25 is esmtp's default");
   }
   const auto split = split_port(host->value);
-  const auto& name = split.first;
-  const auto& service = split.second;
-  draft.set_host(*host, "host", name);
+  const std::string_view service = split.port.value_or("");
+  draft.set_host(*host, "host", split.host);
   constexpr std::array<std::pair<std::string_view, int>, 6> services = {
       {{"smtp", 25}, {"mail", 25}, {"submission", 587}, {"submissions", 465}, {"smtps", 465}, {"ssmtp", 465}}};
   const auto known =
@@ -243,7 +243,7 @@ class Reader {
     for (const Identity& identity : identities_) {
       if (!identity.address && !sends(identity)) {
         left_out(identity);
-      } else if (has_control(name_of(identity)) || !names_.insert(name_of(identity)).second) {
+      } else if (base::has_control(name_of(identity)) || !names_.insert(name_of(identity)).second) {
         note(out_, *identity.address, "is left out: it can't be the name of an account, or there is one of it already");
       } else {
         out_.accounts.push_back(imported(identity));

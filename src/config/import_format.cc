@@ -1,33 +1,12 @@
 #include "config/import_format.h"
 
-#include <arpa/inet.h>
-
 #include <algorithm>
 
 #include "base/text.h"
+#include "config/place.h"
 #include "mail/address.h"
 
 namespace pillarbox::config {
-namespace {
-
-// As a URL and a certificate may have it.
-bool is_name(std::string_view text) {
-  const bool sound = !text.empty() && text.front() != '-' && std::all_of(text.begin(), text.end(), [](char c) {
-    return base::is_alnum(c) || c == '.' || c == '-' || c == '_' || !base::is_ascii(c);
-  });
-  return sound && (base::is_ascii(text) || !mail::to_ascii(text).empty());
-}
-
-// In brackets or not.
-bool is_ipv6(std::string_view text) {
-  if (text.starts_with('[') && text.ends_with(']')) text = text.substr(1, text.size() - 2);
-  in6_addr address{};
-  const bool sound = text.find_first_not_of("0123456789abcdefABCDEF:.") == std::string_view::npos;
-  return sound && ::inet_pton(AF_INET6, std::string(text).c_str(), &address) == 1;
-}
-
-}  // namespace
-
 std::vector<Line> content_lines(std::string_view text) {
   std::vector<Line> lines;
   std::size_t number = 0;
@@ -42,19 +21,6 @@ std::vector<Line> content_lines(std::string_view text) {
 std::pair<std::string_view, std::string_view> first_word(std::string_view text, std::string_view marks) {
   const std::size_t end = std::min(text.find_first_of(marks), text.size());
   return {text.substr(0, end), base::trim(text.substr(end))};
-}
-
-bool has_control(std::string_view text) {
-  return std::any_of(text.begin(), text.end(), [](char c) { return base::is_control(c); });
-}
-
-std::pair<std::string_view, std::string_view> split_port(std::string_view text) {
-  const std::size_t bracket = text.starts_with('[') ? text.find(']') : std::string_view::npos;
-  const bool bare_v6 = bracket == std::string_view::npos && std::count(text.begin(), text.end(), ':') > 1;
-  const std::size_t colon =
-      bare_v6 ? std::string_view::npos : text.find(':', bracket == std::string_view::npos ? 0 : bracket);
-  if (colon == std::string_view::npos) return {text, ""};
-  return {text.substr(0, colon), text.substr(colon + 1)};
 }
 
 std::string place(const std::string& host, int port) {
@@ -85,7 +51,7 @@ const Directive* Draft::take(std::string_view name) {
 }
 
 bool Draft::set_text(const Directive& directive, const std::string& key, const std::string& value) {
-  if (has_control(value)) {
+  if (base::has_control(value)) {
     note(out_, directive, "there are control characters in it, which a configuration can't hold");
     return false;
   }
@@ -106,7 +72,8 @@ bool Draft::set_path(const Directive& directive, const std::string& key, const s
 }
 
 bool Draft::set_host(const Directive& directive, const std::string& key, std::string_view host) {
-  if (is_name(host) || is_ipv6(host)) {
+  const auto place = parse_place(host);
+  if (place && !place->port) {
     out_.settings[key] = std::string(host);
     return true;
   }
@@ -115,7 +82,8 @@ bool Draft::set_host(const Directive& directive, const std::string& key, std::st
 }
 
 bool Draft::set_domain(const Directive& directive, const std::string& key, std::string_view domain) {
-  if (is_name(domain) && base::is_ascii(domain)) {
+  const auto place = parse_place(domain);
+  if (place && !place->port && base::is_ascii(domain) && domain.find(':') == std::string_view::npos) {
     out_.settings[key] = std::string(domain);
     return true;
   }
@@ -124,10 +92,7 @@ bool Draft::set_domain(const Directive& directive, const std::string& key, std::
 }
 
 void Draft::set_source(const Directive& directive) {
-  in6_addr address{};
-  const char* text = directive.value.c_str();
-  const bool numeric = ::inet_pton(AF_INET, text, &address) == 1 || ::inet_pton(AF_INET6, text, &address) == 1;
-  if (numeric && !has_control(directive.value)) {
+  if (parse_source_address(directive.value)) {
     out_.settings["source_address"] = directive.value;
   } else {
     note(out_, directive, "source_address wants an IPv4 or IPv6 address of this host");

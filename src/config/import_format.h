@@ -98,12 +98,7 @@ class Draft {
   Section& out_;
 };
 
-// "host", "host:port", "[v6]:port": the host, and the port or "".
-std::pair<std::string_view, std::string_view> split_port(std::string_view text);
-
 // "host:port", an IPv6 address in brackets.
 std::string place(const std::string& host, int port);
-
-bool has_control(std::string_view text);
 
 }  // namespace pillarbox::config

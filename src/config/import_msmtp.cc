@@ -169,7 +169,7 @@ class Reader {
     account.begin = directive;
     account.defaults = defaults_;
     scope_ = nullptr;
-    if (account.name.empty() || has_control(account.name)) {
+    if (account.name.empty() || base::has_control(account.name)) {
       return note(out_, directive, "is left out: it has no name that can be used");
     }
     if (find(account.name)) return note(out_, directive, "is left out: there is one of this name already");

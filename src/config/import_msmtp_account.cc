@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "config/import_msmtp.h"
+#include "config/settings.h"
 
 namespace pillarbox::config {
 namespace {
@@ -64,9 +65,6 @@ void tls(Draft& draft) {
   draft.lost("tls_force_sslv3", "SSL 3 is dead; msmtp too ignores it");
 }
 
-constexpr std::array mechanisms = {"plain",  "login", "cram-md5", "scram-sha-256", "external",
-                                   "gssapi", "ntlm",  "xoauth2",  "oauthbearer"};
-
 void password(Draft& draft, const Directive& user) {
   Section& out = draft.out();
   const Directive* plain = draft.take("password");
@@ -94,13 +92,14 @@ void login(Draft& draft) {
     return;
   }
   std::string mechanism = auth->value.empty() || auth->value == "on" ? "auto" : base::lower(auth->value);
-  if (mechanism != "auto" && std::count(mechanisms.begin(), mechanisms.end(), mechanism) == 0) {
+  const auto known = auth_mechanisms();
+  if (mechanism != "auto" && std::find(known.begin(), known.end(), mechanism) == known.end()) {
     note(out, *auth, "Pillarbox does not have this mechanism; it takes the best that the server offers");
     mechanism = "auto";
   }
   const Directive* user = draft.take("user");
   const bool has_user = user && !user->value.empty() && draft.set_text(*user, "auth.user", user->value);
-  const bool secretless = mechanism == "external" || mechanism == "gssapi";
+  const bool secretless = !needs_password(mechanism);
   if (has_user || secretless) {
     if (mechanism != "auto") out.settings["auth.mechanism"] = mechanism;
   } else {

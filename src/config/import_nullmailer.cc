@@ -52,7 +52,7 @@ std::size_t known_lines(std::string_view text, bool hinted) {
   std::size_t known = 0;
   for (const Line& line : content_lines(text)) {
     const auto [host, rest] = first_word(line.text);
-    const bool alone = rest.empty() && hinted && !has_control(host);
+    const bool alone = rest.empty() && hinted && !base::has_control(host);
     known += alone || is_protocol(first_word(rest).first) ? 1 : 0;
   }
   return known;

@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "config/import_format.h"
+#include "config/place.h"
 
 namespace pillarbox::config {
 namespace {
@@ -89,7 +90,7 @@ class Reader {
     }
     const auto [host, number] = split_port(hub->value);
     draft.set_host(*hub, "host", host);
-    if (!number.empty() && (!remote || remote->line < hub->line)) port(draft, *hub, number);
+    if (number && !number->empty() && (!remote || remote->line < hub->line)) port(draft, *hub, *number);
   }
 
   static void port(Draft& draft, const Directive& directive, std::string_view text) {

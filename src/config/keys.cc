@@ -57,8 +57,7 @@ Complaint take_credential(const Value& value, std::string& out) {
 Complaint take_mechanism(const Value& value, std::string& out) {
   std::string text;
   const Complaint complaint = take_string(value, text);
-  std::string allowed = "\"auto\"";
-  for (const std::string_view known : auth_mechanisms()) allowed += ", \"" + std::string(known) + "\"";
+  const std::string allowed = "\"auto\", \"" + base::join(auth_mechanisms(), "\", \"") + "\"";
   out = base::lower(text);
   const auto known = auth_mechanisms();
   if (complaint.empty() && (out == "auto" || std::find(known.begin(), known.end(), out) != known.end())) return {};
@@ -97,20 +96,20 @@ Complaint take_return(const Value& value, std::string& out) {
   return take_choice<std::string>(value, {{"headers", "HDRS"}, {"full", "FULL"}}, out);
 }
 
-Complaint take_facility(const Value& value, std::string& out) {
-  return take_choice<std::string>(value,
-                                  {{"mail", "mail"},
-                                   {"user", "user"},
-                                   {"daemon", "daemon"},
-                                   {"local0", "local0"},
-                                   {"local1", "local1"},
-                                   {"local2", "local2"},
-                                   {"local3", "local3"},
-                                   {"local4", "local4"},
-                                   {"local5", "local5"},
-                                   {"local6", "local6"},
-                                   {"local7", "local7"}},
-                                  out);
+Complaint take_facility(const Value& value, int& out) {
+  return take_choice<int>(value,
+                          {{"mail", LOG_MAIL},
+                           {"user", LOG_USER},
+                           {"daemon", LOG_DAEMON},
+                           {"local0", LOG_LOCAL0},
+                           {"local1", LOG_LOCAL1},
+                           {"local2", LOG_LOCAL2},
+                           {"local3", LOG_LOCAL3},
+                           {"local4", LOG_LOCAL4},
+                           {"local5", LOG_LOCAL5},
+                           {"local6", LOG_LOCAL6},
+                           {"local7", LOG_LOCAL7}},
+                          out);
 }
 
 Complaint take_format(const Value& value, bool& out) {

@@ -62,6 +62,7 @@ std::optional<std::string> user_file(const base::System& system) {
 }
 
 Result<Loaded> load(const Places& places, const base::System& system) {
+  base::forbid_core_dumps();
   Loaded loaded;
   const auto only = only_file(places, system);
   std::vector<std::pair<std::string, Owner>> wanted;

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
+#include <vector>
 
 #include "base/text.h"
 #include "mail/address.h"
@@ -24,7 +26,8 @@ bool only(std::string_view text, std::string_view marks, bool any_script = false
 // An address, perhaps with its zone ("fe80::1%eth0").
 bool is_ipv6(const std::string& text) {
   in6_addr address{};
-  return only(text, ":.%-_") && ::inet_pton(AF_INET6, text.substr(0, text.find('%')).c_str(), &address) == 1;
+  return only(text, ":.%-_") && !text.ends_with('%') &&
+         ::inet_pton(AF_INET6, text.substr(0, text.find('%')).c_str(), &address) == 1;
 }
 
 }  // namespace
@@ -35,37 +38,37 @@ Result<int> parse_port(std::string_view text) {
   return static_cast<int>(*port);
 }
 
+Split split_port(std::string_view text) {
+  const std::size_t bracket = text.starts_with('[') ? text.find(']') : std::string_view::npos;
+  const bool bare_v6 = bracket == std::string_view::npos && std::count(text.begin(), text.end(), ':') > 1;
+  const std::size_t colon =
+      bare_v6 ? std::string_view::npos : text.find(':', bracket == std::string_view::npos ? 0 : bracket);
+  if (colon == std::string_view::npos) return {text, std::nullopt};
+  return {text.substr(0, colon), text.substr(colon + 1)};
+}
+
 Result<Place> parse_place(std::string_view text) {
+  const auto [host, port] = split_port(text);
   Place place;
-  std::string_view rest = text;
-  std::string_view port;
-  bool has_port = false;
-  if (rest.starts_with('[')) {
-    const std::size_t end = rest.find(']');
-    const std::string_view after = end == std::string_view::npos ? "" : rest.substr(end + 1);
-    if (end == std::string_view::npos || !(after.empty() || after.starts_with(':'))) {
+  if (host.starts_with('[')) {
+    if (!host.ends_with(']')) {
       return refused(text, "an address in brackets is written [2001:db8::1] or [2001:db8::1]:25");
     }
-    place.host = rest.substr(1, end - 1);
+    place.host = host.substr(1, host.size() - 2);
     if (!is_ipv6(place.host)) return refused(text, "there is no IPv6 address in the brackets");
-    has_port = !after.empty();
-    port = has_port ? after.substr(1) : "";
   } else {
-    const bool bare_v6 = std::count(rest.begin(), rest.end(), ':') > 1;
-    const std::size_t colon = bare_v6 ? std::string_view::npos : rest.find(':');
-    has_port = colon != std::string_view::npos;
-    place.host = rest.substr(0, colon);
-    port = has_port ? rest.substr(colon + 1) : "";
-    if (!only(place.host, bare_v6 ? ":." : ".-_", true)) return refused(text, "there is no host name in it");
-    if (bare_v6 && !is_ipv6(place.host)) return refused(text, "there is no IPv6 address in it");
-    if (place.host.front() == '-') return refused(text, "a host name does not begin with \"-\"");
+    const bool v6 = host.find(':') != std::string_view::npos;
+    place.host = host;
+    if (v6 && !is_ipv6(place.host)) return refused(text, "there is no IPv6 address in it");
+    if (!v6 && !only(host, ".-_", true)) return refused(text, "there is no host name in it");
+    if (host.front() == '-') return refused(text, "a host name does not begin with \"-\"");
   }
   if (!base::is_ascii(place.host)) {
     place.host = mail::to_ascii(place.host);
     if (place.host.empty()) return refused(text, "the host name is no internationalised domain name");
   }
-  if (has_port) {
-    const auto number = parse_port(port);
+  if (port) {
+    const auto number = parse_port(*port);
     if (!number) return number.error();
     place.port = *number;
   }
@@ -85,7 +88,7 @@ Result<ProxyUrl> parse_proxy_url(const base::Secret& text) {
   const std::size_t at = rest.rfind('@');
   std::string_view place = at == std::string_view::npos ? rest : rest.substr(at + 1);
   if (place.ends_with('/')) place.remove_suffix(1);
-  if (std::any_of(url.begin(), url.end(), [](char c) { return base::is_control(c) || c == ' '; })) return unknown;
+  if (base::has_control(url) || url.find(' ') != std::string_view::npos) return unknown;
   if (!parse_place(place)) return unknown;  // whose text might be a password for want of an @
   const bool has_password = at != std::string_view::npos && rest.substr(0, at).find(':') != std::string_view::npos;
   return ProxyUrl{scheme + "://" + std::string(place), has_password};
@@ -104,6 +107,33 @@ Result<std::string> parse_helo(std::string_view text) {
     return refused(text, "a HELO name is a host name or an address in brackets");
   }
   return std::string(text);
+}
+
+// Base64 of 32 octets has a last digit whose lowest two bits are zero.
+bool is_pin(std::string_view text) {
+  constexpr std::string_view scheme = "sha256//";
+  if (!text.starts_with(scheme)) return false;
+  text.remove_prefix(scheme.size());
+  const auto digit = [](char c) { return base::is_alnum(c) || c == '+' || c == '/'; };
+  return text.size() == 44 && text.back() == '=' && std::all_of(text.begin(), text.end() - 1, digit) &&
+         std::string_view("AEIMQUYcgkosw048").find(text[42]) != std::string_view::npos;
+}
+
+std::optional<std::string> parse_notify(std::string_view text) {
+  constexpr std::array<std::string_view, 3> known = {"SUCCESS", "FAILURE", "DELAY"};
+  const std::string upper = base::upper(text);
+  if (upper == "NEVER") return upper;
+  const auto words = base::split(upper, ',');
+  const auto is_in = [](const auto& list, std::string_view word) {
+    return std::find(list.begin(), list.end(), word) != list.end();
+  };
+  if (!std::all_of(words.begin(), words.end(), [&](std::string_view word) { return is_in(known, word); })) {
+    return std::nullopt;
+  }
+  std::vector<std::string_view> wanted;
+  std::copy_if(known.begin(), known.end(), std::back_inserter(wanted),
+               [&](std::string_view word) { return is_in(words, word); });
+  return base::join(wanted, ",");
 }
 
 }  // namespace pillarbox::config

@@ -18,6 +18,13 @@ struct Place {
   std::optional<int> port;
 };
 
+// The host of such a text, in brackets perhaps, and what stands behind its colon; nothing of it is checked.
+struct Split {
+  std::string_view host;
+  std::optional<std::string_view> port;
+};
+Split split_port(std::string_view text);
+
 // "host", "host:port", "[v6]:port", "v6".
 Result<Place> parse_place(std::string_view text);
 
@@ -37,5 +44,11 @@ Result<int> parse_port(std::string_view text);
 
 // EHLO's argument: a host name or an address literal (RFC 5321 section 4.1.1.1).
 Result<std::string> parse_helo(std::string_view text);
+
+// A public key's pin: "sha256//" and 32 octets in base64.
+bool is_pin(std::string_view text);
+
+// NOTIFY's value (RFC 3461 section 4.1) from "never", or from some of success, failure and delay with commas between.
+std::optional<std::string> parse_notify(std::string_view text);
 
 }  // namespace pillarbox::config

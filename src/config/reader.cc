@@ -52,12 +52,7 @@ void Reader::fault(const Value& where, const std::string& what) {
 
 std::optional<Error> Reader::faults() const {
   if (faults_.empty()) return std::nullopt;
-  const auto join = [](const std::vector<std::string>& parts, const char* between) {
-    std::string all;
-    for (const std::string& part : parts) all += (all.empty() ? "" : between) + part;
-    return all;
-  };
-  return Error{Error::Kind::config, join(faults_, "\n"), join(remedies_, "; ")};
+  return Error{Error::Kind::config, base::join(faults_, "\n"), base::join(remedies_, "; ")};
 }
 
 void Reader::note_password(const Value& value) {
@@ -73,11 +68,10 @@ void Reader::unknown(const Value& value, std::span<const std::string_view> known
   const auto nearest = std::min_element(known.begin(), known.end(), [&](std::string_view a, std::string_view b) {
     return distance(a, name) < distance(b, name);
   });
-  std::string all;
-  for (const std::string_view each : known) all += (all.empty() ? "" : ", ") + std::string(each);
   const bool near = distance(*nearest, name) <= 2;
-  fault(value, "unknown key \"" + name + "\"; " +
-                   (near ? "did you mean \"" + std::string(*nearest) + "\"?" : "known here are " + all));
+  fault(value,
+        "unknown key \"" + name + "\"; " +
+            (near ? "did you mean \"" + std::string(*nearest) + "\"?" : "known here are " + base::join(known, ", ")));
 }
 
 // Read here for its faults alone, and once more for each account.
@@ -195,9 +189,9 @@ Complaint Reader::auth(const Value& value, Account& out) {
   }
   Complaint complaint = group(value, *out.auth, auth_keys());
   if (sources <= 1 || !complaint.empty()) return complaint;
-  std::string names;
-  for (const Key<Auth>& key : source_keys()) names += (names.empty() ? "" : ", ") + std::string(key.name);
-  return "must have one source of the password, not several: one of " + names;
+  std::vector<std::string_view> names;
+  for (const Key<Auth>& key : source_keys()) names.push_back(key.name);
+  return "must have one source of the password, not several: one of " + base::join(names, ", ");
 }
 
 // What is to be said of an account as a whole.
@@ -228,12 +222,12 @@ void Reader::check_default(const Value& root) {
   const auto setting = member(root, "default_account");
   std::string name;
   if (!setting || !take_name(*setting, name).empty() || !all_there_) return;
-  std::string known;
+  std::vector<std::string_view> known;
   for (const Account& account : settings_.accounts) {
     if (account.name == name) return;
-    known += (known.empty() ? "" : ", ") + account.name;
+    known.emplace_back(account.name);
   }
-  fault(*setting, "default_account names no account: \"" + name + "\"; there are: " + known);
+  fault(*setting, "default_account names no account: \"" + name + "\"; there are: " + base::join(known, ", "));
 }
 
 }  // namespace pillarbox::config

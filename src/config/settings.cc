@@ -49,9 +49,12 @@ bool needs_password(std::string_view mechanism) {
   return mechanism != "external" && mechanism != "gssapi";
 }
 
+int default_port(Tls tls) {
+  return tls == Tls::starttls ? 587 : tls == Tls::implicit ? 465 : 25;
+}
+
 int Account::port_of(const Host& host) const {
-  const int by_tls = tls == Tls::starttls ? 587 : tls == Tls::implicit ? 465 : 25;
-  return host.port.value_or(port.value_or(by_tls));
+  return host.port.value_or(port.value_or(default_port(tls)));
 }
 
 bool Account::is_for(const mail::Address& address) const {
@@ -67,9 +70,9 @@ Result<const Account*> Settings::account(const std::optional<std::string>& name)
   const auto found =
       std::find_if(accounts.begin(), accounts.end(), [&](const Account& account) { return account.name == wanted; });
   if (found != accounts.end()) return &*found;
-  std::string known;
-  for (const Account& account : accounts) known += (known.empty() ? "" : ", ") + account.name;
-  return Error{Error::Kind::config, "there is no account \"" + wanted + "\"; there are: " + known};
+  std::vector<std::string_view> known;
+  for (const Account& account : accounts) known.emplace_back(account.name);
+  return Error{Error::Kind::config, "there is no account \"" + wanted + "\"; there are: " + base::join(known, ", ")};
 }
 
 Result<const Account*> Settings::account(const std::optional<std::string>& name,

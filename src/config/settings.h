@@ -3,6 +3,8 @@
 // Every value has been checked when it was read; paths are as they can be opened. What is "" or nothing was not set.
 #pragma once
 
+#include <syslog.h>
+
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -21,6 +23,7 @@ namespace pillarbox::config {
 enum class Owner { system, user };
 
 enum class Tls { implicit, starttls, opportunistic, off };
+int default_port(Tls tls);
 enum class TlsVersion { v1_0, v1_1, v1_2, v1_3 };
 
 // What becomes of a sender that is not the account's own: nothing, a new envelope, or a new From field as well.
@@ -111,7 +114,7 @@ struct Account {
 
 struct Log {
   bool syslog = true;
-  std::string facility = "mail";
+  int facility = LOG_MAIL;  // as in <syslog.h>
   std::string file;
   bool json = false;
   std::string tag = "pillarbox";  // syslog's; a caller's choice, and no key

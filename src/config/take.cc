@@ -14,8 +14,11 @@ using libconfig::Setting;
 constexpr int longest_wait = 86400;  // seconds
 constexpr int most_recipients = 1000000;
 
+enum class Shown { yes, no };  // whether a complaint may hold a piece of the value
+
 // Puts the environment's values in. Literal: something else than variables is in it.
-Complaint expand(std::string_view text, const base::System& system, std::string& out, bool& literal) {
+Complaint expand(std::string_view text, const base::System& system, Shown pieces, std::string& out, bool& literal) {
+  const std::size_t whole = text.size();
   out.clear();
   out.reserve(256);  // so that a password leaves no copies behind as it grows
   while (!text.empty()) {
@@ -28,9 +31,14 @@ Complaint expand(std::string_view text, const base::System& system, std::string&
       if (name.size() + 2 == text.size()) return "has a \"${\" without its \"}\" (a dollar sign is written \"$$\")";
       const bool sound = !name.empty() && !base::is_digit(name[0]) &&
                          std::all_of(name.begin(), name.end(), [](char c) { return base::is_alnum(c) || c == '_'; });
-      if (!sound)
-        return "has \"${" + base::escape(name) + "}\", which names no variable (a dollar sign is written \"$$\")";
+      if (!sound) {
+        const std::string what = pieces == Shown::yes ? "\"${" + base::escape(name) + "}\"" : "a \"${ }\"";
+        return "has " + what + ", which names no variable (a dollar sign is written \"$$\")";
+      }
       auto value = system.environment(name);
+      if (!value && pieces == Shown::no && name.size() + 3 != whole) {  // else it is a variable's name and no password
+        return "has a \"${ }\" that the environment lacks (a dollar sign is written \"$$\")";
+      }
       if (!value) return "needs ${" + name + "}, and the environment has no " + name;
       out += *value;
       base::wipe(*value);
@@ -44,14 +52,13 @@ Complaint expand(std::string_view text, const base::System& system, std::string&
   return {};
 }
 
-Complaint take_text(const Value& value, std::string& out, bool& literal) {
+Complaint take_text(const Value& value, Shown pieces, std::string& out, bool& literal) {
   if (value.setting.getType() != Setting::TypeString) return "must be a string";
-  if (Complaint complaint = expand(static_cast<const char*>(value.setting), value.system, out, literal);
+  if (Complaint complaint = expand(static_cast<const char*>(value.setting), value.system, pieces, out, literal);
       !complaint.empty()) {
     return complaint;
   }
-  const bool control = std::any_of(out.begin(), out.end(), [](char c) { return base::is_control(c); });
-  return control ? "must not hold control characters" : "";
+  return base::has_control(out) ? "must not hold control characters" : "";
 }
 
 // A string that a parser of ours judges; its words become the complaint.
@@ -93,16 +100,6 @@ std::optional<std::chrono::seconds> duration(std::string_view text) {
   return std::chrono::seconds(*seconds);
 }
 
-// SHA-256's 32 octets in base64, whose last digit has two bits that are zero.
-bool is_pin(std::string_view text) {
-  constexpr std::string_view scheme = "sha256//";
-  if (!text.starts_with(scheme)) return false;
-  text.remove_prefix(scheme.size());
-  const auto digit = [](char c) { return base::is_alnum(c) || c == '+' || c == '/'; };
-  return text.size() == 44 && text.back() == '=' && std::all_of(text.begin(), text.end() - 1, digit) &&
-         std::string_view("AEIMQUYcgkosw048").find(text[42]) != std::string_view::npos;
-}
-
 bool is_pattern(std::string_view text) {
   const std::size_t at = text.rfind('@');
   return at != std::string_view::npos && at > 0 && at + 1 < text.size() &&
@@ -117,7 +114,7 @@ std::string shown(std::string_view text) {
 
 Complaint take_string(const Value& value, std::string& out) {
   bool literal = false;
-  return take_text(value, out, literal);
+  return take_text(value, Shown::yes, out, literal);
 }
 
 Complaint take_name(const Value& value, std::string& out) {
@@ -128,7 +125,7 @@ Complaint take_name(const Value& value, std::string& out) {
 Complaint take_command(const Value& value, std::string& out) {
   if (value.setting.getType() != Setting::TypeString) return "must be a string";
   bool literal = false;
-  Complaint complaint = expand(static_cast<const char*>(value.setting), value.system, out, literal);
+  Complaint complaint = expand(static_cast<const char*>(value.setting), value.system, Shown::yes, out, literal);
   return complaint.empty() && out.empty() ? "must not be empty" : complaint;
 }
 
@@ -272,20 +269,16 @@ Complaint take_source_address(const Value& value, std::string& out) {
 }
 
 Complaint take_notify(const Value& value, std::string& out) {
-  constexpr std::array<std::string_view, 4> known = {"never", "success", "failure", "delay"};
   Complaint complaint = "must be [ \"never\" ], or a list of some of \"success\", \"failure\" and \"delay\"";
-  std::array<bool, 4> named{};
+  std::vector<std::string> words;
   Complaint trouble = take_list(value, complaint, [&](const std::string& text) {
-    const auto word = std::find(known.begin(), known.end(), text);
-    if (word != known.end()) named.at(static_cast<std::size_t>(word - known.begin())) = true;
-    return word != known.end();
+    words.push_back(text);
+    return text == base::lower(text) && text.find(',') == std::string::npos && parse_notify(text);
   });
   if (!trouble.empty()) return trouble;
-  if (named[0] && (named[1] || named[2] || named[3])) return complaint;
-  out.clear();
-  for (std::size_t i = 0; i < known.size(); ++i) {
-    if (named.at(i)) out += (out.empty() ? "" : ",") + base::upper(known.at(i));
-  }
+  auto notify = parse_notify(base::join(words, ","));
+  if (!notify) return complaint;
+  out = *std::move(notify);
   return {};
 }
 
@@ -305,7 +298,7 @@ Complaint take_path(const Value& value, std::string& out) {
 
 Complaint take_password(const Value& value, base::Secret& out, bool& literal) {
   std::string text;
-  Complaint complaint = take_text(value, text, literal);
+  Complaint complaint = take_text(value, Shown::no, text, literal);
   if (complaint.empty() && text.empty()) complaint = "must not be empty";
   if (complaint.empty()) out = base::Secret(text);
   base::wipe(text);
@@ -315,7 +308,7 @@ Complaint take_password(const Value& value, base::Secret& out, bool& literal) {
 Complaint take_proxy(const Value& value, base::Secret& out, bool& literal) {
   std::string text;
   bool written = false;
-  Complaint complaint = take_text(value, text, written);
+  Complaint complaint = take_text(value, Shown::no, text, written);
   out = base::Secret(text);
   base::wipe(text);
   if (!complaint.empty() || out.empty()) return complaint;

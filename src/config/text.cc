@@ -90,8 +90,8 @@ std::string stray_comma(std::string_view code, unsigned wanted) {
   return {};
 }
 
-// A word in that line that stands where a string should.
-std::string word_without_quotes(std::string_view code, unsigned wanted) {
+// A word in that line stands where a string should. Which one is not told: it may be a password.
+bool has_word_without_quotes(std::string_view code, unsigned wanted) {
   unsigned line = 1;
   char before = ' ';
   for (std::size_t i = 0; i < code.size(); ++i) {
@@ -103,13 +103,11 @@ std::string word_without_quotes(std::string_view code, unsigned wanted) {
       const auto length = std::find_if_not(rest.begin(), rest.end(), is_name) - rest.begin();
       const std::string word(rest.substr(0, static_cast<std::size_t>(length)));
       const bool key = before == ',' && base::trim(rest.substr(word.size())).starts_with('=');  // of a group
-      if (!key && !base::iequals(word, "true") && !base::iequals(word, "false")) {
-        return "a string stands in double quotes: \"" + word + "\"";
-      }
+      if (!key && !base::iequals(word, "true") && !base::iequals(word, "false")) return true;
     }
     if (c != '\n' && c != '\r' && !base::is_blank(c)) before = c;
   }
-  return {};
+  return false;
 }
 
 // Names the first key that its group has already.
@@ -145,6 +143,18 @@ std::optional<std::string> included(std::string_view line, std::string_view code
   return std::string(alone ? line.substr(begin + 1, end - begin - 1) : "");
 }
 
+// Appends what may hold a password: where the text has to move, no copy stays behind.
+void append(std::string& text, std::string_view more) {
+  if (text.capacity() - text.size() < more.size()) {
+    std::string larger;
+    larger.reserve(2 * text.size() + more.size());
+    larger = text;
+    base::wipe(text);
+    text.swap(larger);
+  }
+  text += more;
+}
+
 Result<std::string> content_of(int fd, const std::string& path) {
   std::string text;
   std::array<char, 16384> piece;
@@ -152,10 +162,12 @@ Result<std::string> content_of(int fd, const std::string& path) {
     const ssize_t count = ::read(fd, piece.data(), piece.size());
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) return faulty(path + ": can't be read: " + std::generic_category().message(errno));
-    if (count == 0) return text;
-    text.append(piece.data(), static_cast<std::size_t>(count));
+    if (count == 0) break;
+    append(text, {piece.data(), static_cast<std::size_t>(count)});
     if (text.size() > largest) return faulty(path + ": is too large for a configuration");
   }
+  explicit_bzero(piece.data(), piece.size());
+  return text;
 }
 
 // Whether what was opened may be trusted at all.
@@ -179,7 +191,9 @@ std::string folder_of(const std::string& path) {
 
 std::string string_literal(std::string_view text) {
   constexpr std::string_view digits = "0123456789ABCDEF";
-  std::string out = "\"";
+  std::string out;
+  out.reserve(4 * text.size() + 32);  // so that a password leaves no copies behind as it grows
+  out += '"';
   for (const char c : text) {
     if (c == '$') {
       out += "$$";
@@ -212,11 +226,12 @@ Result<bool> Text::add(const std::string& path, int depth, const From& from) {
   if (!fd) return faulty(where + path + ": can't be read: " + std::generic_category().message(errno));
   const auto status = trusted(fd.get(), path);
   if (!status) return Error{status.error().kind, where + status.error().text, status.error().hint};
-  const auto content = content_of(fd.get(), path);
+  auto content = content_of(fd.get(), path);
   if (!content) return content.error();
   files_.push_back({path, status->st_mode});
-  if (auto spliced = splice(*content, files_.size() - 1, depth); !spliced) return spliced.error();
-  return true;
+  const auto spliced = splice(*content, files_.size() - 1, depth);
+  base::wipe(*content);
+  return spliced ? Result<bool>(true) : spliced.error();
 }
 
 // Takes a file in line by line, and other files where a line says so.
@@ -230,7 +245,8 @@ Result<void> Text::splice(const std::string& text, std::size_t file, int depth) 
     if (line.find('\0') != std::string_view::npos) return faulty(show(here) + "there is a NUL in it");
     const auto name = included(line, std::string_view(code).substr(begin, end - begin));
     if (!name) {
-      content_.append(line).push_back('\n');
+      append(content_, line);
+      append(content_, "\n");
       lines_.push_back(here);
     } else if (name->empty()) {
       return faulty(show(here) + "a line that includes a file is written @include \"FILE\", and has nothing else");
@@ -262,7 +278,7 @@ std::string Text::place_of(unsigned line) const {
 Error Text::explain(unsigned line, std::string_view complaint) const {
   const std::string code = bare(content_).code;
   std::string why = complaint == "duplicate setting name" ? repeated_key(code) : stray_comma(code, line);
-  if (why.empty()) why = word_without_quotes(code, line);
+  if (why.empty() && has_word_without_quotes(code, line)) why = "a string stands in double quotes";
   if (!why.empty()) return faulty(place_of(line) + why);
   return faulty(
       place_of(line) + std::string(complaint),

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "base/secret.h"
 
 namespace pillarbox::config {
 
@@ -22,6 +23,7 @@ namespace pillarbox::config {
 std::string folder_of(const std::string& path);
 
 // A string as a configuration has it: in quotes, with a dollar sign doubled, which alone would begin a variable's name.
+// Whoever gives it a password wipes what it returns; other copies there are none.
 std::string string_literal(std::string_view text);
 
 class Text {
@@ -30,6 +32,11 @@ class Text {
     std::string path;
     mode_t mode = 0;
   };
+
+  // It may hold passwords, and leaves none behind.
+  Text(Text&&) = default;
+  Text& operator=(Text&&) = delete;
+  ~Text() { base::wipe(content_); }
 
   // Nothing if the main file does not exist.
   static Result<std::optional<Text>> read(const std::string& path);

@@ -349,7 +349,7 @@ Result<Address> Address::make(std::string_view local, std::string_view domain) {
   const std::string whole = std::string(local) + (domain.empty() ? "" : "@") + std::string(domain);
   if (local.empty()) return refused(whole, "there is no local part");
   if (whole.size() > longest) return refused(whole, "longer than 320 bytes");
-  if (std::any_of(whole.begin(), whole.end(), [](char c) { return is_control(c); })) {
+  if (base::has_control(whole)) {
     return refused(whole, "control characters are not allowed");
   }
   if (local.front() == '-') return refused(whole, "a local part that begins with \"-\" is not accepted");

@@ -159,6 +159,10 @@ void remove_bcc(Header& header) {
   header.remove("Resent-Bcc");
 }
 
+bool lacks_author(const Header& header) {
+  return !header.has(is_resent(header) ? "Resent-From" : "From");
+}
+
 void add_missing(Header& header, const Missing& missing) {
   // What the original lacks is not ours to add when it is only sent on.
   const std::string prefix = is_resent(header) ? "Resent-" : "";

@@ -45,6 +45,8 @@ struct Missing {
   bool to = true;                 // "To: undisclosed-recipients:;" where there is neither To nor Cc
 };
 void add_missing(Header& header, const Missing& missing);
+// Whether it would add From, or the Resent-From of a message that is sent on.
+bool lacks_author(const Header& header);
 
 // Puts "@domain" behind each bare name in the fields that hold addresses. A field that can't be parsed stays as it is.
 void qualify(Header& header, std::string_view domain);

@@ -11,6 +11,8 @@
 namespace pillarbox::queue {
 namespace {
 
+using base::has_control;
+
 constexpr std::string_view magic = "pillarbox-queue 1\n";
 constexpr std::string_view magic_of_any_version = "pillarbox-queue ";
 constexpr std::size_t largest_head = 16U << 20U;
@@ -25,10 +27,6 @@ constexpr std::array<std::pair<Owner, std::string_view>, 3> owners = {
 
 Error damaged(const std::string& what) {
   return {Error::Kind::data, "is no message of the queue: " + what};
-}
-
-bool has_control(std::string_view text) {
-  return std::any_of(text.begin(), text.end(), [](char c) { return base::is_control(c); });
 }
 
 bool is_notify(std::string_view text) {

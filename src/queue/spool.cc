@@ -54,7 +54,7 @@ Result<void> move_aside(const Directory& directory, const std::string& id, const
 // What a log shows of it; a field of any length or content is no reason to refuse a message.
 std::string kept_message_id(std::string_view text) {
   if (text.size() > longest_message_id) text = {};
-  return std::any_of(text.begin(), text.end(), [](char c) { return base::is_control(c); }) ? "" : std::string(text);
+  return base::has_control(text) ? "" : std::string(text);
 }
 
 }  // namespace

@@ -66,6 +66,23 @@ class Account(SecureCase):
         self.send(server, driver=driver)
         self.send(server, 'tls_min = "1.3";', 69, driver=driver)
 
+    def test_nobody_but_who_tests_servers_is_told_the_keys(self):
+        server = self.serve(offers=[b"STARTTLS"])
+        keys = self.folder / "keys"
+        self.environment["SSLKEYLOGFILE"] = str(keys)
+        path = self.configuration(server, "")
+        for name, *words in (("sendmail", "--no-queue", "bob@x.test"), ("sendmail", "-q"), ("pillarbox", "sendmail", "-q"),
+                             ("pillarbox", "queue", "run"), ("pillarbox", "check")):
+            self.run_as("sendmail", "-C", path, "--queue-only", "bob@x.test", stdin=MESSAGE)
+            at = 2 if "run" in words else 1 if name == "pillarbox" else 0
+            run = self.run_as(name, *words[:at], "-C", path, *words[at:], stdin=MESSAGE)
+            self.assertEqual(run.returncode, 0, run.stderr)
+            self.assertTrue([line for connection in server.take() for line in connection.secure_lines], words)
+            self.assertFalse(keys.exists(), words)
+        run = self.run_as("smtp", "-M", f"localhost:{server.port}", "a@x.test", "bob@x.test", stdin=MESSAGE)
+        self.assertEqual(run.returncode, 0, run.stderr)
+        self.assertIn("SECRET", keys.read_text())
+
     @shows("accounts.tls_name")
     @by_both
     def test_tls_name(self, driver):

@@ -10,7 +10,9 @@ import re
 import socket
 import subprocess
 import sys
+import time
 import unittest
+from datetime import datetime, timedelta
 
 sys.dont_write_bytecode = True
 from lenient_server import Server
@@ -362,6 +364,116 @@ class Keys(Case):
             process.stdin.close()
             self.assertIn(b"max_message_size", process.stderr.read())
         self.assertEqual(process.returncode, 65)
+
+    def test_a_writer_who_never_ends_is_cut_off(self):
+        self.write(self.account(self.serve(), 'max_message_size = "1K";'))
+        with subprocess.Popen(["yes"], stdout=subprocess.PIPE) as endless:
+            run = subprocess.run([self.bin / "sendmail", "-C", self.conf, "--no-queue", "b@x.test"], stdin=endless.stdout,
+                                 capture_output=True, timeout=60, env=self.environment)
+            endless.kill()
+        self.assertEqual(run.returncode, 65, run.stderr)
+        self.assertIn(b"max_message_size", run.stderr)
+
+    # --- the queue
+
+    def keep(self, *words, code=0):
+        """A submission that may be kept for later."""
+        run = self.run_as("sendmail", "-C", self.conf, *(words or ("b@x.test",)), stdin=MESSAGE, start_new_session=True)
+        self.assertEqual(run.returncode, code, run.stderr)
+        return run
+
+    def kept(self):
+        run = self.run_as("pillarbox", "queue", "list", "--json", "-C", self.conf)
+        self.assertEqual(run.returncode, 0, run.stderr)
+        return json.loads(run.stdout)
+
+    def refusing(self, reply, settings, address=b"<b@x.test>"):
+        """A server that refuses one recipient, and a queue with these settings."""
+        def script(connection, moment):
+            refused = moment == "RCPT" and address in connection.lines[-1]
+            if refused:
+                connection.say(reply)
+            return refused
+
+        server = self.serve(script)
+        self.write(self.account(server), more=f'queue = {{ directory = "queue"; {settings} }};')
+        return server
+
+    def until(self, done, *words):
+        """Runs the queue until it is done."""
+        deadline = time.monotonic() + 60
+        while not done():
+            self.assertLess(time.monotonic(), deadline)
+            self.keep("-q", *words)
+
+    @shows("queue.enabled")
+    def test_queue_enabled(self):
+        self.refusing(b"450 later", "enabled = false;")
+        self.assertNotIn(b"queue", self.keep(code=75).stderr)
+        self.assertEqual(self.kept(), [])
+        self.refusing(b"450 later", "enabled = true; background = false;")
+        self.assertIn(b"waits in the queue", self.keep().stderr)
+        self.assertEqual([entry["recipients"] for entry in self.kept()], [["b@x.test"]])
+
+    @shows("queue.retry")
+    def test_queue_retry(self):
+        """The wait after each attempt, a tenth more or less; the last one is that of all further ones."""
+        self.refusing(b"450 later", 'retry = [ "10m", "2h" ]; background = false;')
+        self.keep()
+        for tries, step in ((1, timedelta(minutes=10)), (2, timedelta(hours=2)), (3, timedelta(hours=2))):
+            (entry,) = self.kept()
+            self.assertEqual(entry["tries"], tries)
+            wait = datetime.fromisoformat(entry["next"]) - datetime.fromisoformat(entry["last"])
+            self.assertTrue(step * 0.89 < wait < step * 1.11, (tries, wait))
+            self.run_as("pillarbox", "queue", "run", "-C", self.conf)       # for which nothing is due
+            self.assertEqual(self.kept(), [entry])
+            self.keep("-q")
+
+    @shows("queue.expire")
+    def test_queue_expire(self):
+        server = self.refusing(b"450 later", 'expire = "1d"; background = false;')
+        self.keep()
+        self.keep("-q")
+        self.assertEqual(self.kept()[0]["recipients"], ["b@x.test"])
+        self.conf.write_text(self.conf.read_text().replace('"1d"', '"1s"'))
+        self.until(lambda: self.kept() == [])
+        bounce = server.take()[-1].bodies[-1].content()
+        self.assertIn(b"Status: 4.4.7\r\n", bounce)
+        self.assertEqual(field(bounce, "To"), ["<alice@example.org>"])
+
+    @shows("queue.background")
+    def test_queue_background(self):
+        """What is due goes out behind a message that was sent."""
+        server = self.serve()
+        self.write(self.account(server), more='queue = { directory = "queue"; background = false; };')
+        self.keep("--queue-only", "waits@x.test")
+        self.keep("b@x.test")
+        self.assertEqual([(entry["recipients"], entry["tries"]) for entry in self.kept()], [(["waits@x.test"], 0)])
+        self.conf.write_text(self.conf.read_text().replace("background = false;", ""))
+        self.keep("c@x.test")
+        deadline = time.monotonic() + 60
+        while self.kept():
+            self.assertLess(time.monotonic(), deadline)
+        recipients = [word for connection in server.take() for word in self.envelope(connection) if word.startswith("RCPT")]
+        self.assertEqual(recipients, ["RCPT TO:<b@x.test>", "RCPT TO:<c@x.test>", "RCPT TO:<waits@x.test>"])
+
+    @shows("queue.bounce_to")
+    def test_queue_bounce_to(self):
+        for settings, recipient in (("", "alice@example.org"), ('bounce_to = "postmaster@example.org";', "postmaster@example.org")):
+            server = self.refusing(b"550 nobody of that name", "background = false;" + settings)
+            self.keep("--queue-only", "b@x.test")
+            self.until(lambda: self.kept() == [])
+            connection = server.take()[-1]
+            self.assertEqual(self.envelope(connection)[-2:], ["MAIL FROM:<>", f"RCPT TO:<{recipient}>"])
+            self.assertEqual(field(connection.bodies[-1].content(), "To"), [f"<{recipient}>"])
+
+    def test_what_is_neither_sent_nor_kept_is_no_success(self):
+        """Not even where errors are reported elsewhere, and others have it."""
+        self.refusing(b"450 later", 'background = false;')
+        self.conf.write_text(self.conf.read_text().replace('"queue"', '"/dev/null/queue"'))
+        for how in ((), ("-oee",)):
+            run = self.keep(*how, "b@x.test", "c@x.test", code=73)
+            self.assertIn(b"/dev/null/queue", run.stderr)
 
     @shows("queue.directory")
     def test_where_a_large_message_waits(self):

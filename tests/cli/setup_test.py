@@ -170,6 +170,9 @@ class Setup(SecureCase):
         self.setup(73, "--force", "--output", self.folder / "bin", *args, said=b"bin")
         self.assertEqual([each.name for each in self.folder.iterdir() if "." in each.name], [])
 
+    def test_an_account_without_a_name(self):
+        self.setup(64, "--account", "", "--host", "127.0.0.1", "--no-auth", ADDRESS, said=rb"--account: a name is needed\n\Z")
+
     # --- DNS
 
     def test_the_server_that_dns_names(self):
@@ -212,6 +215,14 @@ class Setup(SecureCase):
         terminal = Terminal([self.bin / "pillarbox", "setup", *args, ADDRESS], env=self.environment, cwd=self.folder)
         self.addCleanup(terminal.close)
         return terminal
+
+    def test_a_fault_names_the_file_that_was_not_written(self):
+        terminal = self.start(*self.here(self.serve()), "--user", "alice")
+        terminal.wait(rb"Password: \Z")
+        terminal.type(b"a\tb\n")
+        self.assertEqual(terminal.finish(), 78, terminal.seen)
+        self.assertRegex(terminal.seen, rb"setup: /\S*/home/.config/pillarbox/pillarbox.conf:\d+: password must not hold control")
+        self.assertNotIn(b"/proc/", terminal.seen)
 
     def type_password(self, terminal):
         terminal.wait(rb"Password: \Z")

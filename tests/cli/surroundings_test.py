@@ -99,6 +99,49 @@ class Surroundings(Case):
         run = self.shell("(head -c 3000000 /dev/zero; echo $? > wrote) | sendmail --no-queue b@x.test")
         self.assertEqual((run.returncode, (self.folder / "wrote").read_text()), (78, "0\n"))
 
+    def test_a_caller_that_ignores_its_children(self):
+        """As some daemons do; what is ignored stays so over exec. A command that fails is no password all the same."""
+        self.configure(1, 'auth = { user = "alice"; password_command = "echo hunter2; exit 3"; };')
+        run = self.shell("env --ignore-signal=CHLD sendmail --no-queue b@x.test </dev/null")
+        self.assertEqual(run.returncode, 77, run.stderr)
+        self.assertIn(b"status 3", run.stderr)
+
+    def test_what_a_caller_left_open_is_not_kept(self):
+        self.configure(1, 'auth = { user = "alice"; password_command = "ls /proc/self/fd > open; echo hunter2"; };')
+        self.assertEqual(self.shell("sendmail --queue-only b@x.test </dev/null").returncode, 0)
+        for mode in ("-q", "--no-queue b@x.test"):
+            self.shell(f"exec sendmail {mode} 7</dev/null </dev/null")
+            descriptors = (self.folder / "open").read_text().split()
+            self.assertIn("2", descriptors)
+            self.assertNotIn("7", descriptors, mode)
+            (self.folder / "open").unlink()
+
+    def test_each_fault_of_a_configuration_is_a_line(self):
+        self.configure(1, "max_recipients = 0; tls_verify = 1;")
+        os.chmod(self.folder / "pillarbox.conf", 0o644)
+        with open(self.folder / "pillarbox.conf", "a", encoding="ascii") as more:
+            more.write('defaults = { auth = { user = "u"; password = "x"; }; };\n')
+        run = self.shell("XDG_STATE_HOME=$PWD/state sendmail b@x.test </dev/null")
+        self.assertEqual(run.returncode, 0, run.stderr)
+        lines = [line for line in run.stderr.decode().splitlines() if "the log can't be written" not in line]
+        words = ("there is a password", "max_recipients must be", "tls_verify must be", "  chmod 600 ", "waits in the queue")
+        self.assertEqual(len(lines), len(words), lines)
+        for line, word in zip(sorted(lines[:3], key=lambda line: "must" in line) + lines[3:], words):
+            self.assertIn(word, line)
+            self.assertNotIn("\\n", line)
+
+    def test_a_wrong_command_line_fetches_no_password(self):
+        self.configure(1, 'auth = { user = "alice"; password_command = "touch asked; exit 3"; };')
+        login = "--allow-cleartext-auth -U alice --password-command 'touch asked; exit 3'"
+        for words in ("me@x.test", "-r bad@@ -f a@x.test", "-f a@x.test -r b@x.test --jobs x", "a@x.test b@x.test --timeout 0", "a@x.test b@x.test -H 'a b'"):
+            for words in (f"--account t {words}", f"{login} " + (f"-s 127.0.0.1 {words}" if "-r" in words else f"127.0.0.1 {words}")):
+                run = self.shell(f"smtp {words} </dev/null")
+                self.assertEqual(run.returncode, 64, (words, run.stderr))
+                self.assertFalse((self.folder / "asked").exists(), words)
+        for words in ("--account t a@x.test b@x.test", f"{login} 127.0.0.1 a@x.test b@x.test"):
+            self.assertIn(b"status 3", self.shell(f"smtp {words} </dev/null").stderr)
+            (self.folder / "asked").unlink()
+
     def test_a_message_larger_than_memory_allows_is_spooled_and_leaves_no_file(self):
         server = self.capture()
         self.configure(server.port)

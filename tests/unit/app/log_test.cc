@@ -77,11 +77,11 @@ std::string file(const std::string& path) {
 }
 
 config::Log to_syslog() {
-  return {.syslog = true, .facility = "mail", .file = "", .json = false};
+  return {.syslog = true, .facility = LOG_MAIL, .file = "", .json = false};
 }
 
 config::Log to_file(const std::string& path) {
-  return {.syslog = false, .facility = "mail", .file = path, .json = false};
+  return {.syslog = false, .facility = LOG_MAIL, .file = path, .json = false};
 }
 
 class ALog : public ::testing::Test {
@@ -106,7 +106,7 @@ TEST_F(ALog, IsADatagramAsSyslogSendsIt) {
 
 TEST_F(ALog, HasFacilityAndSeverity) {
   config::Log log = to_syslog();
-  log.facility = "local3";
+  log.facility = LOG_LOCAL3;
   EXPECT_EQ(write(log, true), std::nullopt);
   const auto heard = daemon.heard();
   ASSERT_EQ(heard.size(), 1U);

@@ -44,6 +44,13 @@ TEST(ACommand, ThatFailsIsToldWithItsOwnWords) {
   EXPECT_TRUE(contains(line_of("/no/such/program"), "status 127"));
 }
 
+// The kernel throws the status away there.
+TEST(ACommand, WhoseEndCannotBeToldHasFailed) {
+  auto* const before = ::signal(SIGCHLD, SIG_IGN);
+  EXPECT_TRUE(fails_as(line_of_command("echo hunter2; exit 3", long_enough), Error::Kind::system));
+  ::signal(SIGCHLD, before);
+}
+
 TEST(ACommand, ThatTakesTooLongIsKilledWithItsChildren) {
   const std::string file = ::testing::TempDir() + "child-" + std::to_string(::getpid());
   const auto late = line_of_command("sleep 1000 & echo $! > " + file + "; wait", std::chrono::milliseconds(300));

@@ -175,6 +175,15 @@ TEST(Draining, ReadsToTheEndOrTheFailure) {
   EXPECT_EQ(failing.reads(), 2U);
 }
 
+TEST(Draining, LeavesWhatNeverEnds) {
+  PiecesSource fits(std::string(100000, 'x'), 1000);
+  drain(fits, 100000);
+  EXPECT_EQ(fits.delivered(), 100000U);
+  PiecesSource large(std::string(300000, 'x'), 1000);
+  drain(large, 100000);
+  EXPECT_EQ(large.delivered(), 101000U);
+}
+
 TEST(ReadingAll, HasALimit) {
   PiecesSource fits(std::string(1000, 'x'), 7);
   EXPECT_EQ(read_all(fits, 1000)->size(), 1000U);

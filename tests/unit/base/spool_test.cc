@@ -1,8 +1,37 @@
 #include "base/spool.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 
+#include <cerrno>
+#include <cstdarg>
+#include <utility>
+
 #include "support.h"
+
+namespace {
+
+int refuse_nameless_files = 0;  // with this error, the next time
+
+}  // namespace
+
+// The linker puts these in place of the kernel's (tests/unit/CMakeLists.txt).
+extern "C" {
+
+int __real_open(const char* path, int flags, ...);
+
+int __wrap_open(const char* path, int flags, ...) {
+  va_list more;
+  va_start(more, flags);
+  const mode_t mode = (flags & (O_CREAT | O_TMPFILE)) != 0 ? va_arg(more, mode_t) : 0;
+  va_end(more);
+  if ((flags & O_TMPFILE) == O_TMPFILE && refuse_nameless_files != 0) {
+    errno = std::exchange(refuse_nameless_files, 0);
+    return -1;
+  }
+  return __real_open(path, flags, mode);
+}
+}
 
 namespace pillarbox::base {
 namespace {
@@ -35,6 +64,21 @@ TEST(Spool, PutsLargeContentInAFileWithoutAName) {
   ASSERT_TRUE(succeeds(spooled));
   EXPECT_TRUE(std::filesystem::is_empty(folder.path("queue")));
   EXPECT_EQ(*everything(**spooled), content);
+}
+
+TEST(Spool, HasNoNameWhereNamelessFilesAreNotKnown) {
+  for (const int error : {EOPNOTSUPP, EISDIR, EINVAL}) {
+    const Folder folder;
+    std::string content;
+    for (int i = 0; i < 50000; ++i) content += std::to_string(i) + ' ';
+    PiecesSource source(content, 999);
+    refuse_nameless_files = error;
+    auto spooled = spool(source, folder.path("queue"), all, 1000);
+    EXPECT_EQ(std::exchange(refuse_nameless_files, 0), 0) << "it was never asked for";
+    ASSERT_TRUE(succeeds(spooled));
+    EXPECT_TRUE(std::filesystem::is_empty(folder.path("queue")));
+    EXPECT_EQ(*everything(**spooled), content);
+  }
 }
 
 TEST(Spool, IsOursAlone) {

@@ -7,6 +7,23 @@
 #include <cstdlib>
 #include <set>
 
+namespace {
+
+int lookups = 0;
+
+}  // namespace
+
+// The linker puts it in place of the library's (tests/unit/CMakeLists.txt).
+extern "C" {
+
+int __real_getpwuid_r(uid_t uid, passwd* record, char* buffer, size_t size, passwd** found);
+
+int __wrap_getpwuid_r(uid_t uid, passwd* record, char* buffer, size_t size, passwd** found) {
+  ++lookups;
+  return __real_getpwuid_r(uid, record, buffer, size, found);
+}
+}
+
 namespace pillarbox::base {
 namespace {
 
@@ -26,6 +43,15 @@ TEST(TheSystem, HasNames) {
   EXPECT_FALSE(system.host_name().empty());
   EXPECT_FALSE(system.fully_qualified_name().empty());
   EXPECT_FALSE(system.login().empty());
+}
+
+TEST(TheSystem, LooksIntoThePasswordFileOnce) {
+  lookups = 0;
+  const System system;
+  EXPECT_EQ(lookups, 0);
+  EXPECT_FALSE(system.login().empty());
+  EXPECT_EQ(system.full_name(), system.full_name());
+  EXPECT_EQ(lookups, 1);
 }
 
 TEST(TheSystem, TellsAnEmptyVariableFromOneThatIsNotSet) {

@@ -1,8 +1,37 @@
 #include "config/load.h"
 
+#include <malloc.h>
+#include <string.h>  // NOLINT(modernize-deprecated-headers): memmem is not in <cstring>
+#include <sys/prctl.h>
 #include <unistd.h>
 
+#include <cstdlib>
+#include <new>
+
 #include "configuration.h"
+
+namespace {
+
+std::string_view watched;  // what should not be in memory that is given back,
+int found = 0;             // and how often it was
+
+}  // namespace
+
+void* operator new(std::size_t size) {
+  if (void* memory = std::calloc(1, size)) return memory;  // without what was there before
+  throw std::bad_alloc();
+}
+
+void operator delete(void* memory) noexcept {
+  if (memory && !watched.empty()) {
+    found += ::memmem(memory, ::malloc_usable_size(memory), watched.data(), watched.size()) ? 1 : 0;
+  }
+  std::free(memory);
+}
+
+void operator delete(void* memory, std::size_t /*size*/) noexcept {
+  operator delete(memory);
+}
 
 namespace pillarbox::config {
 namespace {
@@ -10,6 +39,31 @@ namespace {
 TEST_F(Configuration, MayBeEmpty) {
   EXPECT_TRUE(succeeds(load_text("")));
   EXPECT_TRUE(succeeds(load_text("# nothing yet\n")));
+}
+
+// --- secrets
+
+TEST_F(Configuration, LeavesNoPasswordInMemory) {
+  const std::string password = "a-password-that-is-long-enough-to-be-nowhere-else";
+  folder.write("auth.conf", "auth = { user = \"u\"; password = \"" + password + "\"; };" + std::string(20000, '\n'));
+  const std::string path = folder.write(
+      "pillarbox.conf", "accounts = ( { name = \"a\"; host = \"h\";\n@include \"auth.conf\"\n},\n" +
+                            ("{ name = \"b\"; host = \"h\"; auth = { user = \"u\"; password = \"" + password) +
+                            "\"; }; } );\n" + std::string(20000, '\n'));
+  watched = password;
+  found = 0;
+  {
+    const auto loaded = load({.named = path}, system);
+    EXPECT_TRUE(loaded && loaded->settings.accounts.front().auth->password.reveal() == password);
+  }
+  watched = {};
+  EXPECT_EQ(found, 0);
+}
+
+TEST_F(Configuration, MakesTheProcessUndumpable) {
+  ::prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+  EXPECT_TRUE(succeeds(load_text("")));
+  EXPECT_EQ(::prctl(PR_GET_DUMPABLE, 0, 0, 0, 0), 0);
 }
 
 // --- permissions
@@ -85,7 +139,7 @@ TEST_F(ConfigurationPlaces, GiveTheUsersAccountsFirstAndTheUsersSettings) {
   EXPECT_EQ(order, "u=u both=u s=s ");
   EXPECT_EQ(loaded->settings.default_account, "s");
   EXPECT_EQ(loaded->settings.log.file, "/u");
-  EXPECT_EQ(loaded->settings.log.facility, "user");
+  EXPECT_EQ(loaded->settings.log.facility, LOG_USER);
   EXPECT_EQ(loaded->files.size(), 2U);
 }
 

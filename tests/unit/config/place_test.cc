@@ -22,9 +22,21 @@ TEST(APlace, IsAHostAndPerhapsAPort) {
   EXPECT_EQ(read("mx.test:2525"), "mx.test 2525");
   EXPECT_EQ(read("[::1]:25"), "::1 25");
   EXPECT_EQ(read("::1"), "::1");
+  EXPECT_EQ(read("[::1]"), "::1");
+  EXPECT_EQ(read("fe80::1%eth0"), "fe80::1%eth0");
+  EXPECT_EQ(read("[fe80::1%eth0]:25"), "fe80::1%eth0 25");
   EXPECT_EQ(read("m\xc3\xbcnchen.example"), "xn--mnchen-3ya.example");
-  for (const char* text : {"", "a,b", "a/b", "u@h", "smtp://h", "a b", "h:0", "h:", "[h]", "-h"}) {
+  for (const char* text : {"", "a,b", "a/b", "u@h", "smtp://h", "a b", "h:0", "h:", "[h]", "-h", ":25", "[::1",
+                           "[::1]:", "[::1]25", "[::1]x:25", "::1]", "::1%", "[]", "1:2:3"}) {
     EXPECT_EQ(read(text), "none") << text;
+  }
+}
+
+TEST(APin, IsThirtyTwoOctets) {
+  EXPECT_TRUE(is_pin("sha256//47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="));
+  for (const char* text : {"", "sha256//", "sha256//x", "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=",
+                           "sha256//47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFV="}) {
+    EXPECT_FALSE(is_pin(text)) << text;
   }
 }
 

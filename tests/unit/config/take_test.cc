@@ -73,7 +73,7 @@ queue = { enabled = false; directory = "/q"; retry = [ "90s", "5m", "2h", "1d" ]
   for (const Host& host : b.hosts) hosts += host.name + " " + std::to_string(b.port_of(host)) + ", ";
   EXPECT_EQ(hosts, "127.0.0.1 24, mx2.example 2525, ::1 26, ::1 24, ");
   EXPECT_FALSE(settings.log.syslog);
-  EXPECT_EQ(settings.log.facility, "local3");
+  EXPECT_EQ(settings.log.facility, LOG_LOCAL3);
   EXPECT_EQ(settings.log.file, "/log");
   EXPECT_TRUE(settings.log.json);
   EXPECT_FALSE(settings.queue.enabled);
@@ -282,9 +282,30 @@ TEST_F(Configuration, TellsOfAVariableThatIsNone) {
 }
 
 TEST_F(Configuration, NeverShowsAPasswordInAFault) {
-  for (const char* password : {"hunter2${", "hunter2${A-B}x", "hunter2\\n", "${UNSET}hunter2"}) {
+  for (const char* password : {"hunter2${", "hunter2${A-B}x", "hunter2\\n", "${UNSET}hunter2", "x${hunter2}y",
+                               "${hunter2}x", "x${hunter2}", "${hunter2-}", "${hunter2}${hunter2}"}) {
     const std::string fault = account_faults("auth = { user = \"u\"; password = \"" + std::string(password) + "\"; };");
     EXPECT_TRUE(contains(fault, "password")) << fault;
+    EXPECT_FALSE(contains(fault, "hunter2")) << fault;
+    const std::string proxys = account_faults("proxy = \"http://u:" + std::string(password) + "@proxy.example\";");
+    EXPECT_TRUE(contains(proxys, "proxy ")) << proxys;
+    EXPECT_FALSE(contains(proxys, "hunter2")) << proxys;
+  }
+}
+
+TEST_F(Configuration, NamesTheVariableThatAPasswordLacks) {
+  for (const char* key : {"proxy = ", "auth = { user = \"u\"; password = "}) {
+    const std::string fault = account_faults(key + std::string(R"("${SMTP_PASSWORD}")") + (*key == 'a' ? "; };" : ";"));
+    EXPECT_TRUE(contains(fault, "needs ${SMTP_PASSWORD}")) << fault;
+  }
+}
+
+// The word without quotes is a syntax error, and what is wrong with it was told with the word itself.
+TEST_F(Configuration, NeverShowsAPasswordWithoutQuotes) {
+  for (const char* password :
+       {"password = hunter2;", "password : hunter2;", "password = [ hunter2 ];", "password = \"a\" hunter2;"}) {
+    const std::string fault = account_faults("auth = { user = \"u\"; " + std::string(password) + " };");
+    EXPECT_TRUE(fault.starts_with("pillarbox.conf:1: ")) << fault;
     EXPECT_FALSE(contains(fault, "hunter2")) << fault;
   }
 }

@@ -1,0 +1,69 @@
+#include "app/compose.h"
+
+#include <gtest/gtest.h>
+
+#include "support.h"
+
+namespace pillarbox::app {
+namespace {
+
+using test::contains;
+using test::succeeds;
+
+// Counts who is looked up in the password file.
+class CountingSystem final : public base::System {
+ public:
+  [[nodiscard]] std::string host_name() const override { return "host"; }
+  [[nodiscard]] std::string fully_qualified_name() const override { return "host.example.com"; }
+  [[nodiscard]] std::string login() const override {
+    ++lookups;
+    return "alice";
+  }
+  [[nodiscard]] std::string full_name() const override {
+    ++lookups;
+    return "Alice";
+  }
+  [[nodiscard]] std::optional<std::string> environment(const std::string& /*name*/) const override { return {}; }
+
+  mutable int lookups = 0;
+};
+
+class Composing : public ::testing::Test {
+ protected:
+  std::string header(const std::string& text, const Request& request) {
+    auto read = mail::read_header(std::make_unique<base::MemorySource>(text), mail::Normaliser::Nul::drop);
+    EXPECT_TRUE(succeeds(read));
+    account.aliases.clear();
+    auto submission = Composer(account, "", "sendmail", system, clock).compose(request, *std::move(read));
+    EXPECT_TRUE(succeeds(submission));
+    return submission ? *test::everything(submission->transaction.message) : "";
+  }
+
+  config::Account account;
+  CountingSystem system;
+  base::Clock clock;
+};
+
+TEST_F(Composing, LooksNobodyUpWhoIsNamed) {
+  const std::string whole = header("From: b@x.test\n\n", {.sender = "b@x.test", .recipients = {"c@x.test"}});
+  EXPECT_TRUE(contains(whole, "From: b@x.test\r\n")) << whole;
+  EXPECT_EQ(system.lookups, 0);
+}
+
+TEST_F(Composing, LooksUpWhoIsNotNamed) {
+  const std::string whole = header("\n", {.recipients = {"c@x.test"}});
+  EXPECT_TRUE(contains(whole, "From: Alice <alice@host.example.com>\r\n")) << whole;
+  // Of a message that is sent on it is Resent-From that is missing.
+  const std::string again = header("Resent-To: c@x.test\nFrom: b@x.test\n\n", {.recipients = {"c@x.test"}});
+  EXPECT_TRUE(contains(again, "Resent-From: Alice <alice@host.example.com>\r\n")) << again;
+}
+
+TEST_F(Composing, EnforcesAnAuthor) {
+  account.from = *mail::Address::parse("a@x.test");
+  account.sender = config::Sender::enforce;
+  const std::string whole = header("From: b@x.test\n\n", {.recipients = {"c@x.test"}});
+  EXPECT_TRUE(contains(whole, "From: Alice <a@x.test>\r\n")) << whole;
+}
+
+}  // namespace
+}  // namespace pillarbox::app
