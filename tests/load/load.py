@@ -10,7 +10,7 @@ sys.path.insert(1, str(HERE.parent / "cli"))
 from support import Case
 
 MESSAGES = int(os.environ.get("MESSAGES", 200))
-SANITIZED = os.environ.get("SANITIZED") == "1"     # then memory says nothing
+SANITIZED = "PILLARBOX_SANITIZE" in os.environ     # then memory says nothing
 PATIENCE = 600
 
 
