@@ -46,6 +46,7 @@ struct Means {
   const base::Clock& clock;
   base::HeldSignals& signals;  // end the run as soon as nothing is torn apart by it
   Secrets& secrets;
+  bool roots_place = false;  // root's runner looks at it, too
 };
 
 class Delivery final : public smtp::Work {

@@ -8,22 +8,24 @@
 #include <string_view>
 #include <system_error>
 
-#include "base/unique_fd.h"
-
 namespace pillarbox::app {
 namespace {
 
 // In one write, so that lines of several processes don't mix.
-Result<void> append(const std::string& path, const std::string& line) {
-  const base::UniqueFd fd(
-      ::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600));
-  const ssize_t count = fd ? ::write(fd.get(), line.data(), line.size()) : -1;
+Result<void> append(const config::Log& log, const std::string& line) {
+  const base::UniqueFd own = log.opened < 0 ? open_log(log.file) : base::UniqueFd();
+  const int fd = own ? own.get() : log.opened;
+  const ssize_t count = ::write(fd, line.data(), line.size());
   if (count == static_cast<ssize_t>(line.size())) return {};
   const int code = count < 0 ? errno : ENOSPC;  // a part of it was written, and that is why
-  return Error{Error::Kind::io, path + ": " + std::generic_category().message(code)};
+  return Error{Error::Kind::io, log.file + ": " + std::generic_category().message(code)};
 }
 
 }  // namespace
+
+base::UniqueFd open_log(const std::string& path) {
+  return base::UniqueFd(::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600));
+}
 
 std::optional<std::string> write_log(const config::Log& log, const Event& event, bool failed, const base::Clock& clock,
                                      const base::Syslog& syslog) {
@@ -36,7 +38,7 @@ std::optional<std::string> write_log(const config::Log& log, const Event& event,
     note(base::send_to_syslog(syslog, log.facility | (failed ? LOG_ERR : LOG_INFO), line, clock.now()));
   }
   if (!log.file.empty()) {
-    note(append(log.file, (log.json ? "" : base::iso8601_utc(clock.now()) + " ") + line + "\n"));
+    note(append(log, (log.json ? "" : base::iso8601_utc(clock.now()) + " ") + line + "\n"));
   }
   if (troubles.empty()) return std::nullopt;
   return "the log can't be written: " + troubles;

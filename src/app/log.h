@@ -7,6 +7,7 @@
 #include "app/event.h"
 #include "base/clock.h"
 #include "base/syslog.h"
+#include "base/unique_fd.h"
 #include "config/settings.h"
 
 namespace pillarbox::app {
@@ -15,5 +16,8 @@ namespace pillarbox::app {
 // is returned is a warning for the user; mail does not fail for it.
 std::optional<std::string> write_log(const config::Log& log, const Event& event, bool failed, const base::Clock& clock,
                                      const base::Syslog& syslog = {});
+
+// For appending; made (0600) if it is missing. Nothing, and errno, if it can't be.
+base::UniqueFd open_log(const std::string& path);
 
 }  // namespace pillarbox::app

@@ -10,6 +10,7 @@
 #include "app/account.h"
 #include "app/console.h"
 #include "app/event.h"
+#include "app/everybody.h"
 #include "app/help.h"
 #include "app/keep.h"
 #include "app/report.h"
@@ -180,25 +181,56 @@ Result<void> show(queue::Locked& locked) {
 
 }  // namespace
 
+namespace {
+
+// Root serves the host: everybody's mail that goes by the system's configuration. One that was named is for root's own.
+Result<void> run_for_others(const QueueCall& call, const Selection& selection, base::HeldSignals& signals,
+                            const base::System& system, const base::Clock& clock) {
+  const config::Places places;
+  if (::geteuid() != 0 || call.config.value_or(places.system) != places.system) return {};
+  auto loaded = config::load({.named = call.config, .user = false}, system);
+  if (!loaded) return loaded.error();
+  if (loaded->files != std::vector<std::string>{places.system}) return {};
+  for (const QueuePlace& place : queue_places(call.directory, loaded->settings.queue, system)) {
+    auto ran = run_everybody(place.path,
+                             {.settings = loaded->settings,
+                              .selection = selection,
+                              .driver = call.driver,
+                              .verbose = call.verbose,
+                              .program = call.program},
+                             signals, system, clock);
+    if (!ran) return ran;
+  }
+  return {};
+}
+
+}  // namespace
+
 int run_queue(const QueueCall& call, const Selection& selection, const base::System& system, const base::Clock& clock) {
+  base::HeldSignals signals;
+  // First: a child has a copy of what its parent knows.
+  if (const auto ran = run_for_others(call, selection, signals, system, clock); !ran) {
+    complain(call.program, ran.error());
+  }
   auto loaded = load_configuration(call.config, system);
   if (!loaded) return fail(call.program, loaded.error());
   const config::Settings& settings = loaded->settings;
-  auto spools = open_all(queue_places(call.directory, settings.queue, system));
-  if (!spools) return fail(call.program, spools.error());
   Console console({.trace = call.verbose}, call.program);
-  base::HeldSignals signals;
   OwnSecrets secrets(system);
-  for (queue::Spool& spool : *spools) {
+  for (const QueuePlace& place : queue_places(call.directory, settings.queue, system)) {
+    auto spool = open_queue(place, false);
+    if (!spool) return fail(call.program, spool.error());
+    if (!*spool) continue;
     Runner runner({.settings = settings,
-                   .spool = spool,
+                   .spool = **spool,
                    .driver = call.driver,
                    .view = console,
                    .program = call.program,
                    .system = system,
                    .clock = clock,
                    .signals = signals,
-                   .secrets = secrets});
+                   .secrets = secrets,
+                   .roots_place = place.is_roots()});
     if (const auto ran = runner.run(selection); !ran) return fail(call.program, ran.error());
   }
   return 0;

@@ -83,6 +83,8 @@ Result<void> Runner::deliver(const config::Account* account, std::vector<std::st
       (*session)->heed(&means_.signals);
       delivery.talks_by(**session);
       smtp::submit(**session, delivery, means_.driver, false);
+    } else if (means_.roots_place && account->owner == config::Owner::system) {
+      complain(means_.program, session.error().text + "; the mail waits for a run of root's");
     } else {
       complain(means_.program, session.error());
       delivery.fail(session.error());

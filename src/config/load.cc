@@ -70,7 +70,8 @@ Result<Loaded> load(const Places& places, const base::System& system) {
     wanted.emplace_back(*only, *only == places.system ? Owner::system : Owner::user);
   } else {
     wanted.emplace_back(places.system, Owner::system);
-    if (auto user = user_file(system)) wanted.emplace_back(*std::move(user), Owner::user);
+    auto user = places.user ? user_file(system) : std::nullopt;
+    if (user) wanted.emplace_back(*std::move(user), Owner::user);
   }
 
   std::optional<Error> faults;

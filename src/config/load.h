@@ -19,6 +19,7 @@ namespace pillarbox::config {
 struct Places {
   std::optional<std::string> named;  // -C, --config: the only file
   std::string system = "/etc/pillarbox.conf";
+  bool user = true;  // that of the user's own
 };
 
 // The user's own file, whether it is there or not; nothing without a home.

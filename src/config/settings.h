@@ -116,6 +116,7 @@ struct Log {
   bool syslog = true;
   int facility = LOG_MAIL;  // as in <syslog.h>
   std::string file;
+  int opened = -1;  // the file's descriptor, where it was opened by somebody who may
   bool json = false;
   std::string tag = "pillarbox";  // syslog's; a caller's choice, and no key
 };

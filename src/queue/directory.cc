@@ -137,6 +137,14 @@ Result<std::optional<Directory>> Directory::open(const std::string& place, uid_t
   return enter(at.get(), name, path, uid);
 }
 
+Result<Directory> Directory::at(const std::string& place, const std::string& name, uid_t uid) {
+  const base::UniqueFd folder = open_directory(AT_FDCWD, place, O_PATH);
+  if (!folder) return disk_error(place, "can't be opened", errno);
+  auto entered = enter(folder.get(), name, place + '/' + name, uid);
+  if (!entered) return entered.error();
+  return **std::move(entered);
+}
+
 Result<std::optional<Directory>> Directory::enter(int place, const std::string& name, const std::string& path,
                                                   uid_t uid) {
   base::UniqueFd fd = open_directory(place, name, O_RDONLY | O_NOFOLLOW);

@@ -26,6 +26,8 @@ class Directory {
  public:
   // As Spool::open.
   static Result<std::optional<Directory>> open(const std::string& place, uid_t uid, bool make, bool shared_place);
+  // The one of that name there, which must be the user's.
+  static Result<Directory> at(const std::string& place, const std::string& name, uid_t uid);
 
   [[nodiscard]] const std::string& path() const { return path_; }
   [[nodiscard]] uid_t owner() const { return uid_; }

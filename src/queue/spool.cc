@@ -201,6 +201,12 @@ Result<std::optional<Spool>> Spool::open(const std::string& place, uid_t uid, bo
   return std::optional(Spool(std::move(impl)));
 }
 
+Result<Spool> Spool::at(const std::string& place, const std::string& name, uid_t uid) {
+  auto directory = Directory::at(place, name, uid);
+  if (!directory) return directory.error();
+  return Spool(std::make_unique<Impl>(Impl{std::make_shared<const Directory>(*std::move(directory))}));
+}
+
 const std::string& Spool::path() const {
   return impl_->directory->path();
 }

@@ -82,6 +82,9 @@ class Spool {
   // "<uid>-<random>" is made or found: what counts is the owner. Nothing if it is not there and not to be made.
   static Result<std::optional<Spool>> open(const std::string& place, uid_t uid, bool make, bool shared_place = false);
 
+  // The directory of that name there, which must be the user's.
+  static Result<Spool> at(const std::string& place, const std::string& name, uid_t uid);
+
   Spool(Spool&&) noexcept;
   Spool& operator=(Spool&&) noexcept;
   ~Spool();

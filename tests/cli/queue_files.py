@@ -67,19 +67,21 @@ class State:
 
 
 class Queue:
-    """The directory of this user's in a place."""
+    """The directory of a user's, else of this one, in a place."""
 
-    def __init__(self, place):
+    def __init__(self, place, uid=None):
         place = Path(place)
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.folder = place / str(os.geteuid())
+        self.uid = os.geteuid() if uid is None else uid
+        self.folder = place / str(self.uid)
         self.folder.mkdir(mode=0o700, exist_ok=True)
+        os.chown(self.folder, self.uid, -1)
 
     def put(self, content, recipients=("b@x.test",), sender="alice@example.org", arrived=None, state=None, name=None):
         """The id of a message without an account of its own, due at once unless the state says otherwise. CRLF line ends."""
         arrived = arrived or time.time_ns()
         name = name or new_id(arrived)
-        fields = netstrings(name, arrived, os.geteuid(), "none", "", "", "", "", "", "", "", len(content), sender,
+        fields = netstrings(name, arrived, self.uid, "none", "", "", "", "", "", "", "", len(content), sender,
                             len(recipients), *recipients)
         if state:
             self.write(name + ".state", state.encode())
@@ -89,6 +91,7 @@ class Queue:
     def write(self, name, data):
         fd = os.open(self.folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         os.write(fd, data)
+        os.fchown(fd, self.uid, -1)
         os.close(fd)
 
     def names(self):

@@ -1,0 +1,32 @@
+// Everybody: root's run of the queues of all users in a place. Each has a child of its own, which takes on the user's
+// identity for good, then makes itself undumpable, and only then gets a secret, from its parent and through a socket.
+// Root opens and reads nothing of a user's.
+//
+// It sends what goes by the system's configuration: mail by an account of a user's own waits for a run of its owner.
+#pragma once
+
+#include <string>
+
+#include "app/delivery.h"
+#include "base/held_signals.h"
+#include "base/result.h"
+#include "base/system.h"
+#include "config/settings.h"
+#include "smtp/driver.h"
+
+namespace pillarbox::app {
+
+// What all the children work by.
+struct Errand {
+  config::Settings& settings;  // the system's; a child forgets the passwords in them
+  Selection selection;
+  smtp::Driver driver;
+  bool verbose;         // the dialogue on standard output
+  std::string program;  // for complaints
+};
+
+// An error is the place's, which can't be read; what is wrong with one user's queue is a complaint.
+Result<void> run_everybody(const std::string& place, Errand errand, base::HeldSignals& signals,
+                           const base::System& system, const base::Clock& clock);
+
+}  // namespace pillarbox::app

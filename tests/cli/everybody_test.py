@@ -1,0 +1,266 @@
+#!/usr/bin/env python3
+"""Root's run of everybody's queues, with several real users. It needs root, or sudo without a password, by which it runs
+itself again; each test has a mount namespace with an /etc of its own.
+"""
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+import unittest
+from pathlib import Path
+
+sys.dont_write_bytecode = True
+from lenient_server import Server
+from queue_case import MESSAGE, refuses
+from queue_files import Queue
+from support import BINARY, Case
+
+CANARY = "canary-7c1b"
+USERS = (4001, 4002, 4003)
+IN_NAMESPACE = 'mount --bind "$1" /etc && shift && exec "$@"'
+
+
+class Everybody(Case):
+    def setUp(self):
+        super().setUp()
+        self.folder.chmod(0o755)
+        (self.folder / "etc").mkdir()
+        for name in ("passwd", "group", "shadow", "nsswitch.conf", "hosts", "ld.so.cache"):
+            shutil.copy2(Path("/etc") / name, self.folder / "etc")
+        with open(self.folder / "etc/passwd", "a", encoding="ascii") as file:
+            file.writelines(f"u{uid}:x:{uid}:{uid}::/nonexistent:/bin/sh\n" for uid in USERS)
+        for name in ("pillarbox", "sendmail", "mailq"):
+            (self.bin / name).unlink()
+            (self.bin / name).symlink_to("program")
+        shutil.copy(BINARY, self.bin / "program")
+        (self.bin / "program").chmod(0o755)
+        self.bin.chmod(0o755)
+        self.home = self.folder / "homes"
+        self.home.mkdir(mode=0o755)
+        for uid in (0, *USERS):
+            (self.home / str(uid)).mkdir()
+            os.chown(self.home / str(uid), uid, uid)
+
+    def serve(self, script=None, **more):
+        server = Server(script, **more)
+        self.addCleanup(server.stop)
+        return server
+
+    def configure_host(self, port, account="", more="", mode=0o644):
+        path = self.folder / "etc/pillarbox.conf"
+        path.write_text(
+            f'accounts = ( {{ name = "host"; host = "127.0.0.1"; port = {port}; tls = "off"; {account} }} );\n'
+            f'log = {{ syslog = false; file = "{self.folder}/log"; }};\n'
+            f'queue = {{ directory = "{self.folder}/queue"; background = false; }};\n{more}')
+        path.chmod(mode)
+        (self.folder / "queue").mkdir()
+        (self.folder / "queue").chmod(0o1733)
+
+    def command(self, uid, name, *words):
+        by = [] if uid == 0 else ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups"]
+        return ["unshare", "--mount", "sh", "-c", IN_NAMESPACE, "sh", self.folder / "etc", *by, self.bin / name, *map(str, words)]
+
+    def surroundings(self, uid):
+        return {"PATH": self.environment["PATH"], "HOME": str(self.home / str(uid)), "LC_ALL": "C.UTF-8"}
+
+    def run_by(self, uid, name, *words, stdin=b"", **more):
+        return subprocess.run(self.command(uid, name, *words), input=stdin, capture_output=True, timeout=60,
+                              env=self.surroundings(uid) | more.pop("env", {}), cwd="/", **more)
+
+    def submit(self, uid, *words, text=MESSAGE, **more):
+        run = self.run_by(uid, "sendmail", *words, f"to{uid}@x.test", stdin=text, **more)
+        self.assertEqual(run.returncode, 0, run.stderr)
+        return run
+
+    def run_all(self, *words):
+        run = self.run_by(0, "sendmail", *(words or ("-q",)))
+        self.assertEqual(run.returncode, 0, run.stderr)
+        return run
+
+    def waiting(self, uid):
+        return sorted(path.name for path in (self.folder / "queue" / str(uid)).iterdir() if re.fullmatch(r"[0-9a-v]{11}-[a-z2-7]{16}", path.name))
+
+    def test_a_secret_that_users_may_not_read_sends_their_mail(self):
+        """By root's run, and the canary is nowhere that a user could look."""
+        server = self.serve(offers=[b"AUTH PLAIN"])
+        self.configure_host(server.port, f'from = "host@x.test"; auth = {{ user = "a"; password_file = "{self.folder}/secret"; }};')
+        (self.folder / "secret").write_text(CANARY + "\n")
+        (self.folder / "secret").chmod(0o600)
+        for uid in USERS:
+            run = self.submit(uid)
+            self.assertIn(b"secret", run.stderr)
+            self.assertTrue((self.folder / "queue" / str(uid) / "new").exists())
+        self.assertEqual(server.take(), [])
+        run = self.run_by(USERS[0], "sendmail", "-q")     # her own runner leaves it alone
+        self.assertIn(b"waits for a run of root's", run.stderr)
+        (entry,) = json.loads(self.run_by(USERS[0], "mailq", "--json").stdout)
+        self.assertEqual((entry["tries"], entry["next"]), (0, "now"))
+        self.run_all()
+        connections = server.take()
+        self.assertEqual([each.login for each in connections], [(b"a", CANARY.encode())] * len(USERS))
+        got = sorted(line for each in connections for line in each.lines if line.startswith(b"RCPT"))
+        self.assertEqual(got, [b"RCPT TO:<to%d@x.test>\r\n" % uid for uid in USERS])
+        for uid in USERS:
+            self.assertEqual(list((self.folder / "queue" / str(uid)).iterdir()), [])
+        log = (self.folder / "log").read_text()
+        self.assertEqual(log.count("status=sent"), len(USERS))
+        self.assertNotIn(CANARY, log)
+
+    def test_a_child_is_its_user_for_good_and_can_not_be_looked_into(self):
+        there, go_on = threading.Event(), threading.Event()
+        self.addCleanup(go_on.set)
+
+        def script(_, moment):
+            if moment == "MAIL":
+                there.set()
+                go_on.wait(30)
+            return False
+
+        server = self.serve(script, offers=[b"AUTH PLAIN"])
+        self.configure_host(server.port, f'auth = {{ user = "a"; password_file = "{self.folder}/secret"; }};')
+        (self.folder / "secret").write_text(CANARY + "\n")
+        (self.folder / "secret").chmod(0o600)
+        self.submit(USERS[0])
+        run = subprocess.Popen(self.command(0, "sendmail", "-q"), env=self.surroundings(0), cwd="/")
+        self.addCleanup(run.wait)
+        self.addCleanup(run.kill)
+        self.assertTrue(there.wait(30))
+        children = [path.parent for path in Path("/proc").glob("[0-9]*/status")
+                    if re.search(r"^PPid:\t%d$" % run.pid, path.read_text(), re.M)]
+        (child,) = children
+        status = (child / "status").read_text()
+        self.assertRegex(status, r"(?m)^Uid:(\t%d){4}$" % USERS[0])
+        self.assertRegex(status, r"(?m)^Gid:(\t%d){4}$" % USERS[0])
+        self.assertRegex(status, r"(?m)^Groups:\t(%d )?$" % USERS[0])
+        for what in ("mem", "environ", "maps"):
+            look = self.run_as_user(USERS[0], "cat", child / what)
+            self.assertNotEqual(look.returncode, 0, what)
+        go_on.set()
+        self.assertEqual(run.wait(30), 0)
+
+    def run_as_user(self, uid, *words):
+        return subprocess.run(["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", *map(str, words)], capture_output=True,
+                              timeout=30, check=False)
+
+    def test_mail_by_an_account_of_the_users_own_waits_for_its_owner(self):
+        server, own = self.serve(), self.serve()
+        self.configure_host(server.port)
+        folder = self.home / str(USERS[0]) / ".config/pillarbox"
+        folder.mkdir(parents=True)
+        (folder / "pillarbox.conf").write_text(
+            f'accounts = ( {{ name = "own"; host = "127.0.0.1"; port = {own.port}; tls = "off"; }} );\ndefault_account = "own";\n')
+        for path in (folder, folder.parent, folder / "pillarbox.conf"):
+            os.chown(path, USERS[0], USERS[0])
+        (folder / "pillarbox.conf").chmod(0o600)
+        self.submit(USERS[0], "-odq")
+        self.submit(USERS[0], "-odq", "--account", "host")
+        self.run_all()
+        self.assertEqual(len(server.take()), 1)
+        self.assertEqual(own.take(), [])
+        (entry,) = json.loads(self.run_by(USERS[0], "mailq", "--json").stdout)
+        self.assertEqual((entry["account"], entry["tries"]), ("own", 0))
+        self.run_by(USERS[0], "sendmail", "-q")
+        self.assertEqual(len(own.take()), 1)
+
+    def test_a_configuration_that_users_may_not_read(self):
+        """There is none for them: the account is chosen by the run."""
+        server = self.serve(offers=[b"AUTH PLAIN"])
+        self.configure_host(server.port, f'from = "host@x.test"; auth = {{ user = "a"; password = "{CANARY}"; }};', mode=0o600)
+        run = self.submit(USERS[1], "--queue-directory", self.folder / "queue")
+        self.assertIn(b"pillarbox.conf", run.stderr)
+        self.run_all()
+        (connection,) = server.take()
+        self.assertIn(b"MAIL FROM:<host@x.test>", connection.lines[2])
+
+    def test_an_account_in_trouble_rests_for_everybody(self):
+        """Eight children work at once: whoever comes behind them knows."""
+        server = self.serve(refuses(connect=b"421 4.3.2 busy"))
+        self.configure_host(server.port)
+        for uid in range(4001, 4013):
+            Queue(self.folder / "queue", uid).put(b"Subject: s\r\n\r\nhi\r\n")
+        self.run_all()
+        self.assertIn(len(server.take()), range(1, 9))
+
+    def test_a_name_that_somebody_else_has_taken_does_no_harm(self):
+        server = self.serve()
+        self.configure_host(server.port)
+        squatted = self.folder / "queue" / str(USERS[0])
+        squatted.mkdir(mode=0o777)
+        os.chown(squatted, USERS[1], USERS[1])
+        self.submit(USERS[0], "-odq")
+        self.submit(USERS[1], "-odq")
+        run = self.run_all()
+        self.assertIn(f"{squatted}: belongs to uid {USERS[1]}".encode(), run.stderr)
+        self.assertEqual(sum(len(each.bodies) for each in server.take()), 2)
+
+    def test_what_is_planted_is_left_alone(self):
+        server = self.serve()
+        self.configure_host(server.port)
+        self.submit(USERS[0], "-odq")
+        place, secret = self.folder / "queue", self.folder / "etc/shadow"
+        name = self.waiting(USERS[0])[0]
+        planted = place / str(USERS[0]) / (name[:-1] + ("a" if name[-1] != "a" else "b"))
+        planted.symlink_to(secret)
+        (place / "4002").symlink_to("/etc")
+        (place / "lost+found").mkdir()
+        os.mkfifo(place / "4003")
+        before = secret.read_bytes()
+        self.run_all()
+        self.assertEqual(sum(len(each.bodies) for each in server.take()), 1)
+        self.assertTrue(planted.is_symlink())
+        self.assertEqual(secret.read_bytes(), before)
+
+    def test_a_file_of_a_users_making_gets_no_more_than_its_user_may_have(self):
+        """sender = "enforce": whatever the file says."""
+        server = self.serve()
+        self.configure_host(server.port, 'from = "host@x.test"; sender = "enforce"; allow_from_override = false;')
+        Queue(self.folder / "queue", USERS[0]).put(b"From: boss@x.test\r\n\r\nhi\r\n", sender="boss@x.test")
+        self.run_all()
+        (connection,) = server.take()
+        self.assertIn(b"MAIL FROM:<host@x.test>", connection.lines[1])
+        self.assertTrue(connection.bodies[0].content().startswith(b"From: host@x.test\r\n"), connection.bodies[0].content())
+
+    def test_a_signal_reaches_the_children(self):
+        there, go_on = threading.Event(), threading.Event()
+        self.addCleanup(go_on.set)
+
+        def script(_, moment):
+            if moment == "dot":
+                there.set()
+                go_on.wait(30)
+            return False
+
+        server = self.serve(script)
+        self.configure_host(server.port)
+        self.submit(USERS[0], "-odq")
+        self.submit(USERS[0], "-odq")
+        run = subprocess.Popen(self.command(0, "sendmail", "-q"), env=self.surroundings(0), cwd="/")
+        self.addCleanup(run.wait)
+        self.addCleanup(run.kill)
+        self.assertTrue(there.wait(30))
+        run.send_signal(signal.SIGTERM)
+        time.sleep(0.5)
+        go_on.set()
+        self.assertEqual(run.wait(30), -signal.SIGTERM)
+        self.assertEqual(len(self.waiting(USERS[0])), 1)
+
+    def test_one_that_was_named_is_for_roots_own(self):
+        server = self.serve()
+        self.configure_host(server.port)
+        self.submit(USERS[0], "-odq")
+        other = self.folder / "other.conf"
+        other.write_text((self.folder / "etc/pillarbox.conf").read_text())
+        other.chmod(0o600)
+        self.run_all("-q", "-C", other)
+        self.assertEqual(len(self.waiting(USERS[0])), 1)
+
+
+if __name__ == "__main__":
+    if os.geteuid() != 0:
+        os.execvp("sudo", ["sudo", "-n", f"PILLARBOX={BINARY}", sys.executable, *sys.argv])
+    unittest.main()
