@@ -1,9 +1,7 @@
 #include "app/everybody.h"
 
 #include <fcntl.h>
-#include <grp.h>
 #include <poll.h>
-#include <pwd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -14,6 +12,7 @@
 #include <csignal>
 #include <deque>
 #include <exception>
+#include <iterator>
 #include <set>
 #include <span>
 #include <system_error>
@@ -22,12 +21,12 @@
 
 #include "app/account.h"
 #include "app/console.h"
+#include "app/identity.h"
 #include "app/log.h"
 #include "app/report.h"
 #include "app/runner.h"
 #include "base/unique_fd.h"
 #include "queue/netstring.h"
-#include "queue/place.h"
 
 namespace pillarbox::app {
 namespace {
@@ -97,15 +96,6 @@ class ParentsSecrets final : public Secrets {
 
   int socket_;
 };
-
-// For good: there is no way back to root.
-bool become(const queue::Resident& user) {
-  const passwd* const known = ::getpwuid(user.uid);  // NOLINT(concurrency-mt-unsafe): one thread
-  const gid_t group = known ? known->pw_gid : user.gid;
-  const bool groups = known ? ::initgroups(known->pw_name, group) == 0 : ::setgroups(0, nullptr) == 0;
-  if (!groups || ::setresgid(group, group, group) != 0 || ::setresuid(user.uid, user.uid, user.uid) != 0) return false;
-  return ::getuid() == user.uid && ::geteuid() == user.uid && ::setuid(0) != 0;
-}
 
 // Runs all queues of one user. What is returned is the process's exit code.
 int serve(const std::string& place, const queue::Resident& user, Errand& errand, int socket, base::HeldSignals& signals,
@@ -269,24 +259,17 @@ class Parent {
 
 }  // namespace
 
-Result<void> run_everybody(const std::string& place, Errand errand, base::HeldSignals& signals,
-                           const base::System& system, const base::Clock& clock) {
-  std::vector<std::string> warnings;
-  auto users = queue::residents(place, warnings);
-  for (const std::string& warning : warnings) complain(errand.program, warning);
-  if (!users) return users.error();
-  std::deque<queue::Resident> others;
-  for (queue::Resident& user : *users) {
-    if (user.uid != ::geteuid()) others.push_back(std::move(user));
-  }
+void run_everybody(const std::string& place, Errand errand, base::HeldSignals& signals, const base::System& system,
+                   const base::Clock& clock) {
+  auto others = other_users(place, errand.program);
   // Only root may write to it; the children have it open.
   base::UniqueFd log;
   if (!errand.settings.log.file.empty() && !others.empty()) {
     log = open_log(errand.settings.log.file);
     errand.settings.log.opened = log.get();
   }
-  Parent(place, std::move(errand), signals, system, clock).run(std::move(others));
-  return {};
+  Parent(place, std::move(errand), signals, system, clock)
+      .run({std::make_move_iterator(others.begin()), std::make_move_iterator(others.end())});
 }
 
 }  // namespace pillarbox::app

@@ -9,7 +9,6 @@
 
 #include "app/delivery.h"
 #include "base/held_signals.h"
-#include "base/result.h"
 #include "base/system.h"
 #include "config/settings.h"
 #include "smtp/driver.h"
@@ -25,8 +24,8 @@ struct Errand {
   std::string program;  // for complaints
 };
 
-// An error is the place's, which can't be read; what is wrong with one user's queue is a complaint.
-Result<void> run_everybody(const std::string& place, Errand errand, base::HeldSignals& signals,
-                           const base::System& system, const base::Clock& clock);
+// What is wrong with the place, or with a user's queue, is a complaint: the others are served.
+void run_everybody(const std::string& place, Errand errand, base::HeldSignals& signals, const base::System& system,
+                   const base::Clock& clock);
 
 }  // namespace pillarbox::app

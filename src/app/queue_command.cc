@@ -9,10 +9,11 @@
 
 #include "app/account.h"
 #include "app/console.h"
-#include "app/event.h"
 #include "app/everybody.h"
 #include "app/help.h"
+#include "app/identity.h"
 #include "app/keep.h"
+#include "app/queue_text.h"
 #include "app/report.h"
 #include "app/server.h"
 #include "base/text.h"
@@ -54,8 +55,8 @@ Result<std::vector<queue::Spool>> open_all(const std::vector<QueuePlace>& places
   return spools;
 }
 
-// Without a configuration the queue is in its default place; with a faulty one it may be elsewhere.
-Result<std::vector<queue::Spool>> find_queues(const QueueCall& call, const base::System& system) {
+// Without a configuration queues are in their default place; with a faulty one they may be elsewhere.
+Result<std::vector<QueuePlace>> find_places(const QueueCall& call, const base::System& system) {
   config::Queue settings;
   if (!call.directory) {
     const auto loaded = config::load({.named = call.config}, system);
@@ -63,49 +64,38 @@ Result<std::vector<queue::Spool>> find_queues(const QueueCall& call, const base:
     if (!loaded) complain(call.program, loaded.error());
     if (loaded) settings = loaded->settings.queue;
   }
-  return open_all(queue_places(call.directory, settings, system));
+  return queue_places(call.directory, settings, system);
 }
 
-std::string sender_of(const queue::Entry& entry) {
-  const auto& address = entry.envelope.sender().address();
-  return address ? address->text() : "<>";
-}
-
-// Those who still wait for it, or all if nobody does any more.
-std::vector<std::string> owed(const queue::Listed& listed) {
-  std::vector<std::string> waiting;
-  for (std::size_t i = 0; i < listed.state.recipients.size(); ++i) {
-    const bool waits = listed.state.recipients[i].progress == queue::Progress::owed;
-    if (waits || !listed.state.owes()) waiting.push_back(listed.entry.envelope.recipients()[i].text());
+// So many, where so many were printed before.
+Result<std::uint64_t> print_all(const queue::Spool& spool, bool json, bool others, std::uint64_t before) {
+  const auto ids = spool.ids();
+  if (!ids) return ids.error();
+  std::uint64_t count = 0;
+  for (const std::string& id : *ids) {
+    const auto listed = spool.look(id);
+    if (!listed) continue;
+    const std::string text = json ? (before + count == 0 ? "[" : ",\n ") + as_json(*listed) : as_text(*listed, others);
+    std::fwrite(text.data(), 1, text.size(), stdout);
+    ++count;
   }
-  return waiting;
+  return count;
 }
 
-std::string next_try(const queue::State& state) {
-  return state.next == queue::Time{} ? "now" : base::iso8601_utc(state.next);
-}
-
-std::string as_json(const queue::Listed& listed) {
-  Event line("");
-  line.text("id", listed.entry.id).number("size", static_cast<std::int64_t>(listed.size));
-  line.text("arrived", base::iso8601_utc(listed.entry.arrived)).text("sender", sender_of(listed.entry));
-  line.list("recipients", owed(listed)).text("account", listed.entry.account);
-  line.number("tries", listed.state.tries).text("reply", listed.state.reply).text("next", next_try(listed.state));
-  if (listed.state.last) line.text("last", base::iso8601_utc(*listed.state.last));
-  if (!listed.entry.message_id.empty()) line.text("message_id", listed.entry.message_id);
-  return line.json();
-}
-
-std::string as_text(const queue::Listed& listed) {
-  const std::string id =
-      listed.entry.id + std::string(listed.entry.id.size() < 26 ? 26 - listed.entry.id.size() : 1, ' ');
-  const std::string size = std::to_string(listed.size);
-  std::string out = id + std::string(size.size() < 10 ? 10 - size.size() : 0, ' ') + size + "  " +
-                    base::iso8601_utc(listed.entry.arrived) + "  " + base::escape(sender_of(listed.entry)) + "\n";
-  if (!listed.state.reply.empty()) out += "    (" + base::escape(listed.state.reply) + ")\n";
-  out += "    next try: " + next_try(listed.state) + ", tried: " + std::to_string(listed.state.tries) + "\n";
-  for (const std::string& recipient : owed(listed)) out += "    " + base::escape(recipient) + "\n";
-  return out;
+// Root sees everybody's.
+std::uint64_t print_others(const std::string& place, const QueueCall& call, std::uint64_t before) {
+  std::uint64_t count = 0;
+  for (const queue::Resident& user : other_users(place, call.program)) {
+    for (const std::string& folder : user.folders) {
+      count += as_user(user, call.program, [&]() -> std::uint64_t {
+        const auto spool = queue::Spool::at(place, folder, user.uid);
+        const auto printed = spool ? print_all(*spool, call.json, true, before + count) : spool.error();
+        if (!printed) complain(call.program, printed.error());
+        return printed ? *printed : 0;
+      });
+    }
+  }
+  return count;
 }
 
 // Where the words are not those that the command takes.
@@ -113,10 +103,48 @@ Error usage(const std::string& text) {
   return {Error::Kind::usage, text, "pillarbox queue --help shows how to call it"};
 }
 
-// Does something with each of the messages that are named, or with all. Somebody else's lock is a reason to try later.
+using Action = std::function<Result<void>(queue::Locked&)>;
+
+// Somebody else's lock is a reason to try later.
+Result<void> act(queue::Spool& spool, const std::string& id, const std::string& program, const Action& action) {
+  std::vector<std::string> warnings;
+  auto locked = spool.lock(id, warnings);
+  for (const std::string& warning : warnings) complain(program, warning);
+  if (!locked) return locked.error();
+  if (!*locked) return Error{Error::Kind::temporary, id + ": is being sent at the moment"};
+  return action(**locked);
+}
+
+// Root may name a message of anybody's. False: nobody has it.
+bool act_for_others(const std::vector<QueuePlace>& places, const std::string& id, const std::string& program,
+                    const Action& action, Tally& tally) {
+  enum : std::uint64_t { not_there, done, failed };  // and behind failed the kinds of errors
+  for (const QueuePlace& place : places) {
+    for (const queue::Resident& user : other_users(place.path, program)) {
+      const std::uint64_t came_to = as_user(user, program, [&]() -> std::uint64_t {
+        for (const std::string& folder : user.folders) {
+          auto spool = queue::Spool::at(place.path, folder, user.uid);
+          if (!spool || !spool->look(id)) continue;
+          const auto acted = act(*spool, id, program, action);
+          if (acted) return done;
+          complain(program, acted.error());
+          return failed + static_cast<std::uint64_t>(acted.error().kind);
+        }
+        return not_there;
+      });
+      if (came_to >= failed) tally.add(static_cast<Error::Kind>(came_to - failed));
+      if (came_to != not_there) return true;
+    }
+  }
+  return false;
+}
+
+// Does something with each of the messages that are named, or with all of the caller's own.
 int for_each(const QueueCall& call, const Options& options, const std::vector<std::string>& ids,
-             const base::System& system, const std::function<Result<void>(queue::Locked&)>& action) {
-  auto spools = find_queues(call, system);
+             const base::System& system, const Action& action) {
+  const auto places = find_places(call, system);
+  if (!places) return fail(call.program, places.error());
+  auto spools = open_all(*places);
   if (!spools) return fail(call.program, spools.error());
   std::vector<std::string> wanted = ids;
   const bool all = options.has("all");
@@ -134,18 +162,10 @@ int for_each(const QueueCall& call, const Options& options, const std::vector<st
   for (const std::string& id : wanted) {
     const auto spool = std::find_if(spools->begin(), spools->end(),
                                     [&](const queue::Spool& each) { return queue::is_id(id) && each.look(id); });
-    const bool there = spool != spools->end();
-    if (!there && !all) failed({Error::Kind::no_input, base::quote(id) + ": there is no such message in the queue"});
-    if (!there) continue;
-    std::vector<std::string> warnings;
-    auto locked = spool->lock(id, warnings);
-    for (const std::string& warning : warnings) complain(call.program, warning);
-    if (!locked) {
-      failed(locked.error());
-    } else if (!*locked) {
-      failed({Error::Kind::temporary, id + ": is being sent at the moment"});
-    } else if (auto done = action(**locked); !done) {
-      failed(done.error());
+    if (spool != spools->end()) {
+      if (const auto acted = act(*spool, id, call.program, action); !acted) failed(acted.error());
+    } else if (!all && !(queue::is_id(id) && act_for_others(*places, id, call.program, action, tally))) {
+      failed({Error::Kind::no_input, base::quote(id) + ": there is no such message in the queue"});
     }
   }
   return tally.exit_code();
@@ -153,7 +173,7 @@ int for_each(const QueueCall& call, const Options& options, const std::vector<st
 
 Result<void> show(queue::Locked& locked) {
   const queue::Listed listed{locked.entry(), locked.state(), locked.size()};
-  std::string head = as_text(listed);
+  std::string head = as_text(listed, false);
   for (std::size_t i = 0; i < listed.state.recipients.size(); ++i) {
     if (listed.state.recipients[i].progress == queue::Progress::owed) continue;
     const bool accepted = listed.state.recipients[i].progress == queue::Progress::accepted;
@@ -192,14 +212,13 @@ Result<void> run_for_others(const QueueCall& call, const Selection& selection, b
   if (!loaded) return loaded.error();
   if (loaded->files != std::vector<std::string>{places.system}) return {};
   for (const QueuePlace& place : queue_places(call.directory, loaded->settings.queue, system)) {
-    auto ran = run_everybody(place.path,
-                             {.settings = loaded->settings,
-                              .selection = selection,
-                              .driver = call.driver,
-                              .verbose = call.verbose,
-                              .program = call.program},
-                             signals, system, clock);
-    if (!ran) return ran;
+    run_everybody(place.path,
+                  {.settings = loaded->settings,
+                   .selection = selection,
+                   .driver = call.driver,
+                   .verbose = call.verbose,
+                   .program = call.program},
+                  signals, system, clock);
   }
   return {};
 }
@@ -237,20 +256,17 @@ int run_queue(const QueueCall& call, const Selection& selection, const base::Sys
 }
 
 int list_queue(const QueueCall& call, const base::System& system) {
-  const auto spools = find_queues(call, system);
+  const auto places = find_places(call, system);
+  if (!places) return fail(call.program, places.error());
+  const auto spools = open_all(*places);
   if (!spools) return fail(call.program, spools.error());
-  std::size_t count = 0;
+  std::uint64_t count = 0;
   for (const queue::Spool& spool : *spools) {
-    const auto ids = spool.ids();
-    if (!ids) return fail(call.program, ids.error());
-    for (const std::string& id : *ids) {
-      const auto listed = spool.look(id);
-      if (!listed) continue;
-      const std::string text = call.json ? (count == 0 ? "[" : ",\n ") + as_json(*listed) : as_text(*listed);
-      std::fwrite(text.data(), 1, text.size(), stdout);
-      ++count;
-    }
+    const auto printed = print_all(spool, call.json, false, count);
+    if (!printed) return fail(call.program, printed.error());
+    count += *printed;
   }
+  for (const QueuePlace& place : *places) count += print_others(place.path, call, count);
   if (call.json) {
     std::fputs(count == 0 ? "[]\n" : "]\n", stdout);
   } else if (count == 0) {

@@ -249,6 +249,28 @@ class Everybody(Case):
         self.assertEqual(run.wait(30), -signal.SIGTERM)
         self.assertEqual(len(self.waiting(USERS[0])), 1)
 
+    def test_root_sees_everybodys_and_deals_with_it(self):
+        self.configure_host(self.serve().port)
+        folder = self.home / str(USERS[1]) / ".config/pillarbox"
+        folder.mkdir(parents=True)
+        (folder / "pillarbox.conf").write_text('accounts = ( { name = "own"; host = "127.0.0.1"; tls = "off"; } );\n')
+        (folder / "pillarbox.conf").chmod(0o644)
+        for path in (folder, folder.parent, folder / "pillarbox.conf"):
+            os.chown(path, USERS[1], USERS[1])
+        for uid, words in ((0, ()), (USERS[0], ()), (USERS[1], ("--account", "own"))):
+            self.submit(uid, "-odq", *words)
+        listed = json.loads(self.run_by(0, "mailq", "--json").stdout)
+        self.assertEqual([(entry["uid"], entry["configuration"]) for entry in listed], [(0, "system"), (USERS[0], "system"), (USERS[1], "user")])
+        text = self.run_by(0, "mailq").stdout.decode()
+        self.assertIn(f"by the account own of the owner's: waits for a run of uid {USERS[1]}\n", text)
+        self.assertTrue(text.endswith("3 messages\n"))
+        ids = [entry["id"] for entry in listed]
+        self.assertIn(b"\nhi\n", self.run_by(0, "pillarbox", "queue", "show", ids[1]).stdout)
+        self.assertEqual(self.run_by(USERS[0], "pillarbox", "queue", "remove", ids[2]).returncode, 66)
+        self.assertEqual(self.run_by(0, "pillarbox", "queue", "remove", *ids).returncode, 0)
+        self.assertEqual(self.run_by(0, "mailq").stdout, b"Mail queue is empty\n")
+        self.assertEqual(self.run_by(0, "pillarbox", "queue", "remove", ids[2]).returncode, 66)
+
     def test_one_that_was_named_is_for_roots_own(self):
         server = self.serve()
         self.configure_host(server.port)

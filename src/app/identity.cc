@@ -1,0 +1,89 @@
+#include "app/identity.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <exception>
+#include <system_error>
+#include <utility>
+
+#include "app/report.h"
+#include "base/system.h"
+#include "base/unique_fd.h"
+
+namespace pillarbox::app {
+namespace {
+
+std::uint64_t failed(const std::string& program, const char* what) {
+  complain(program, std::string(what) + ": " + std::generic_category().message(errno));
+  return 0;
+}
+
+[[noreturn]] void work(const queue::Resident& user, const std::string& program,
+                       const std::function<std::uint64_t()>& action, int out) {
+  std::uint64_t result = 0;
+  try {
+    if (become(user)) {
+      base::forbid_core_dumps();
+      result = action();
+    } else {
+      failed(program, "the identity of a user can't be taken on");
+    }
+  } catch (const std::exception& error) {
+    complain(program, error.what());
+  }
+  const bool told = std::fflush(stdout) == 0 && ::write(out, &result, sizeof result) == sizeof result;
+  ::_exit(told ? 0 : 1);
+}
+
+}  // namespace
+
+bool become(const queue::Resident& user) {
+  const passwd* const known = ::getpwuid(user.uid);  // NOLINT(concurrency-mt-unsafe): one thread
+  const gid_t group = known ? known->pw_gid : user.gid;
+  const bool groups = known ? ::initgroups(known->pw_name, group) == 0 : ::setgroups(0, nullptr) == 0;
+  if (!groups || ::setresgid(group, group, group) != 0 || ::setresuid(user.uid, user.uid, user.uid) != 0) return false;
+  return ::getuid() == user.uid && ::geteuid() == user.uid && ::setuid(0) != 0;
+}
+
+std::uint64_t as_user(const queue::Resident& user, const std::string& program,
+                      const std::function<std::uint64_t()>& action) {
+  std::array<int, 2> ends{};
+  if (::pipe2(ends.data(), O_CLOEXEC) != 0) return failed(program, "pipe");
+  const base::UniqueFd in(ends[0]);
+  base::UniqueFd out(ends[1]);
+  std::fflush(stdout);  // or the child would write it, too
+  const pid_t pid = ::fork();
+  if (pid < 0) return failed(program, "fork");
+  if (pid == 0) work(user, program, action, out.get());
+  out = base::UniqueFd();
+  std::uint64_t result = 0;
+  ssize_t count = 0;
+  do {
+    count = ::read(in.get(), &result, sizeof result);
+  } while (count < 0 && errno == EINTR);
+  while (::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
+  }
+  return count == sizeof result ? result : 0;
+}
+
+std::vector<queue::Resident> other_users(const std::string& place, const std::string& program) {
+  if (::geteuid() != 0) return {};
+  std::vector<std::string> warnings;
+  auto users = queue::residents(place, warnings);
+  for (const std::string& warning : warnings) complain(program, warning);
+  if (!users) complain(program, users.error());
+  std::vector<queue::Resident> others;
+  for (queue::Resident& user : users ? *users : std::vector<queue::Resident>()) {
+    if (user.uid != 0) others.push_back(std::move(user));
+  }
+  return others;
+}
+
+}  // namespace pillarbox::app

@@ -1,0 +1,24 @@
+// Identity: root as another user, in a child, for good.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "queue/place.h"
+
+namespace pillarbox::app {
+
+// Takes on a user's ids and groups; there is no way back. False, and errno, if it can't be.
+bool become(const queue::Resident& user);
+
+// Does something as that user, in a child that nobody may look into, and waits for its end. What it returned, or 0 if
+// it came to nothing, with a complaint under that name. Standard output and error are the caller's.
+std::uint64_t as_user(const queue::Resident& user, const std::string& program,
+                      const std::function<std::uint64_t()>& action);
+
+// For root, the other users with a folder in a place of queues; for everybody else there is nobody.
+std::vector<queue::Resident> other_users(const std::string& place, const std::string& program);
+
+}  // namespace pillarbox::app
