@@ -100,6 +100,7 @@ void note(queue::State& state, const std::vector<std::size_t>& tried, const smtp
                                                               : refused_as;
   }
   const smtp::Verdict* worst = outcome.worst();
+  state.rests = outcome.failure && outcome.failure->account;
   state.reply = worst ? words_on(*worst) : "";
   ++state.tries;
   state.last = now;

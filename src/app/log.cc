@@ -15,7 +15,7 @@ namespace {
 Result<void> append(const config::Log& log, const std::string& line) {
   const base::UniqueFd own = log.opened < 0 ? open_log(log.file) : base::UniqueFd();
   const int fd = own ? own.get() : log.opened;
-  const ssize_t count = ::write(fd, line.data(), line.size());
+  const ssize_t count = fd < 0 ? -1 : ::write(fd, line.data(), line.size());  // open_log() has said why in errno
   if (count == static_cast<ssize_t>(line.size())) return {};
   const int code = count < 0 ? errno : ENOSPC;  // a part of it was written, and that is why
   return Error{Error::Kind::io, log.file + ": " + std::generic_category().message(code)};

@@ -1,11 +1,13 @@
 #include "app/runner.h"
 
 #include <algorithm>
+#include <set>
 
 #include "app/account.h"
 #include "app/report.h"
 #include "mail/header.h"
 #include "mail/prepare.h"
+#include "queue/retry.h"
 
 namespace pillarbox::app {
 
@@ -21,11 +23,13 @@ Result<void> Runner::run(const Selection& selection) {
   return {};
 }
 
-// The messages that fit, by their accounts, both in the order of their arrival.
+// The messages that fit, by their accounts, both in the order of their arrival. An account rests as long as the message
+// that found it in trouble has to wait: so its pauses grow as that one's do.
 Result<Runner::Accounts> Runner::select(const Selection& selection) {
   const auto ids = means_.spool.ids();
   if (!ids) return ids.error();
   Accounts accounts;
+  std::set<const config::Account*> resting;
   for (const std::string& id : *ids) {
     const auto listed = means_.spool.look(id);
     if (!listed) {  // a lock looks at all of it, and says what is wrong
@@ -36,6 +40,8 @@ Result<Runner::Accounts> Runner::select(const Selection& selection) {
       continue;
     }
     if (!is_mine(listed->entry)) continue;
+    const bool due = queue::is_due(listed->state, means_.settings.queue.retry, means_.clock.now());
+    if (selection.due_only && listed->state.rests && !due) resting.insert(account_of(listed->entry));
     if (!fits(selection, listed->entry, listed->state, means_.settings.queue.retry, means_.clock.now())) continue;
     const config::Account* account = account_of(listed->entry);
     auto group =
@@ -43,6 +49,7 @@ Result<Runner::Accounts> Runner::select(const Selection& selection) {
     if (group == accounts.end()) group = accounts.insert(group, {account, {}});
     group->second.push_back(id);
   }
+  std::erase_if(accounts, [&](const auto& each) { return resting.count(each.first) > 0; });
   return accounts;
 }
 

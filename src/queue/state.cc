@@ -86,6 +86,16 @@ bool has_host(const RecipientState& recipient) {
   return is_host(recipient.host);
 }
 
+// Behind the recipients, if it is so: states of before do not say it. It is no host.
+constexpr std::string_view account_rests = "(account)";
+
+bool decode_rests(Netstrings& fields) {
+  Netstrings ahead = fields;
+  if (fields.failed() || fields.at_end() || ahead.next() != account_rests) return false;
+  fields = ahead;
+  return true;
+}
+
 // Behind all else, if there is any: states of before have none.
 std::string encode_hosts(const State& state) {
   std::string out;
@@ -125,6 +135,7 @@ std::string encode(const State& state) {
     out += netstring(progress->second) + netstring(one_line(each.reply));
     out += netstring(is_status(each.status) ? each.status : "");
   }
+  if (state.rests) out += netstring(account_rests);
   out += encode_hosts(state);
   Checksum checksum;
   checksum.add(out);
@@ -150,6 +161,7 @@ Result<State> decode_state(std::string_view text, std::size_t recipients) {
   for (std::size_t i = 0; i < recipients && !fields.failed(); ++i) {
     state.recipients.push_back(decode_recipient(fields));
   }
+  state.rests = decode_rests(fields);
   decode_hosts(fields, state);
   if (fields.failed() || !fields.at_end()) return damaged("its fields can't be read");
   return state;

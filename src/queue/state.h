@@ -32,6 +32,7 @@ struct State {
   Time next = {};      // the epoch: at once
   std::optional<Time> last = {};
   std::string reply = {};                       // the last attempt's outcome, one line
+  bool rests = false;                           // the account was in trouble, and not the message
   std::vector<RecipientState> recipients = {};  // in the envelope's order, one for each
 
   static State fresh(std::size_t recipients);

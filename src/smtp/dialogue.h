@@ -89,6 +89,7 @@ class Dialogue {
   void fail(Failure failure);  // what isn't seen in replies; the first failure counts
   // From now on the commands are somebody's own (a script's): replies are heard and shown, and judged by them.
   void hand_over();
+  [[nodiscard]] bool handed_over() const { return handed_over_; }
 
   // --- what became of it
   [[nodiscard]] Phase phase() const { return phase_; }

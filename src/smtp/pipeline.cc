@@ -165,6 +165,7 @@ class Pipeline {
     const mail::Message& message = item.transaction.message;
     const auto size = item.known_size;
     const bool expected = message.expected_size().has_value();
+    channel_->begin_envelope();
     dialogue_.add_transaction(item.transaction.envelope.recipients().size(), size);
     item.recorded = true;
     flight_.push_back(std::move(item));

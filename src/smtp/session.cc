@@ -22,6 +22,7 @@ using std::chrono::milliseconds;
 constexpr long libcurl_waits = 86400;  // seconds: the deadlines are ours
 constexpr long read_buffer = 262144;   // a reply of 64 KiB in one line must reach us whole, to be refused
 constexpr std::size_t stop_header = 0;
+constexpr int replies_of_envelope = 12;          // the time of so many is enough for all of one
 constexpr std::uint64_t longest_goodbye = 4096;  // bytes; an unasked 421 is far shorter
 
 struct Mechanism {
@@ -412,8 +413,16 @@ base::Instant Session::deadline() const {
     case Phase::quit:
       return progress_ + times.quit;
     default:
-      return progress_ + times.reply;
+      // However many recipients a message has: a server that takes its time with each is given up as well.
+      return dialogue_.handed_over() ? progress_ + times.reply
+                                     : std::min(progress_ + times.reply, begun_ + replies_of_envelope * times.reply);
   }
+}
+
+void Session::progress() {
+  progress_ = base::Instant::clock::now();
+  const Phase phase = dialogue_.phase();
+  if (phase != Phase::rcpt && phase != Phase::data) begun_ = progress_;
 }
 
 // libcurl waits for the dot's and QUIT's replies by itself, out of our loop: its own limit bounds those.

@@ -107,7 +107,7 @@ class Session {
   void drop_connections() noexcept;
   [[nodiscard]] int socket() const { return sockets_.empty() ? -1 : sockets_.back(); }
   [[nodiscard]] base::Instant deadline() const;
-  void progress() { progress_ = base::Instant::clock::now(); }
+  void progress();
   void limit_replies(std::chrono::milliseconds time);
 
   // What the C callbacks do; an exception must not cross libcurl.
@@ -147,7 +147,8 @@ class Session {
   bool peer_closed_ = false;  // the connection that was closed last had been closed, or reset, by the server
   std::uint64_t heard_ = 0;   // bytes of replies on this connection
   mail::Message* body_ = nullptr;
-  base::Instant progress_;
+  base::Instant progress_;  // a command, a reply or a piece of the body was the last
+  base::Instant begun_;     // the envelope at hand was
 };
 
 }  // namespace pillarbox::smtp

@@ -126,6 +126,25 @@ class Runner(QueueCase):
         self.assertEqual(got, [b"RCPT TO:<r%d@x.test>\r\n" % i for i in range(6, 10)])
         self.assertEqual(self.listed(), [])
 
+    def test_an_account_in_trouble_rests_longer_each_time(self):
+        self.write_configuration(self.serve(refuses(connect=b"421 4.3.2 busy")).port, queue='retry = [ "1s", "1h" ];')
+        for _ in range(3):
+            self.submit("--queue-only", "b@x.test")
+
+        def run():
+            self.assertEqual(self.start().wait(30), 0)
+            return len(self.server.take()), sorted(entry["tries"] for entry in self.listed())
+
+        self.assertEqual(run(), (1, [0, 0, 1]))
+        self.assertEqual(run(), (0, [0, 0, 1]))       # the others are due, and rest
+        time.sleep(1.2)
+        self.assertEqual(run(), (1, [0, 0, 2]))
+        time.sleep(1.2)
+        self.assertEqual(run(), (0, [0, 0, 2]))
+        self.write_configuration(self.serve().port)
+        self.run_queue()
+        self.assertEqual(self.listed(), [])
+
     def test_an_attempt_is_one_however_many_transactions_it_takes(self):
         self.write_configuration(self.serve(refuses(rcpt=b"450 4.2.1 later")).port, "max_recipients = 2;")
         self.submit("--queue-only", *(f"r{i}@x.test" for i in range(7)))

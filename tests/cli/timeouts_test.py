@@ -40,7 +40,7 @@ class Timeouts(SecureCase):
         self.addCleanup(server.stop)
         return server
 
-    def start(self, port, driver, *, connect=ALWAYS, reply=ALWAYS, data=ALWAYS, stdin=MESSAGE, tls="off", hosts=()):
+    def start(self, port, driver, *, connect=ALWAYS, reply=ALWAYS, data=ALWAYS, stdin=MESSAGE, tls="off", hosts=(), recipients=1):
         """A run under way, and when it began."""
         self.configurations += 1
         path = self.folder / f"{self.configurations}.conf"
@@ -51,7 +51,8 @@ class Timeouts(SecureCase):
         path.chmod(0o600)
         (self.folder / f"{self.configurations}.eml").write_bytes(stdin)
         with open(self.folder / f"{self.configurations}.eml", "rb") as message:
-            return time.monotonic(), subprocess.Popen([self.bin / "sendmail", "-C", path, "--no-queue", "--driver", driver, "b@x.test"],
+            return time.monotonic(), subprocess.Popen([self.bin / "sendmail", "-C", path, "--no-queue", "--driver", driver,
+                                                       *(f"b{i}@x.test" for i in range(recipients))],
                                                       stdin=message, stderr=subprocess.PIPE, env=self.environment)
 
     def check(self, runs, code):
@@ -104,6 +105,14 @@ class Timeouts(SecureCase):
             self.addCleanup(server.stop)
             runs[driver] = self.start(server.port, driver, reply=SHORT, connect=SHORT)
         self.check(runs, 0)
+
+    def test_an_envelope_has_twelve_times_that(self):
+        """A server that takes its time with each recipient is given up before the last."""
+        runs = {}
+        for driver in DRIVERS:
+            runs[driver] = self.start(self.stalls("RCPT", 0.7 * SHORT).port, driver, reply=SHORT, recipients=40)
+        self.check(runs, 75)
+        self.assertLess(max(time.monotonic() - begun for begun, _ in runs.values()), 0.7 * SHORT * 40)
 
     @contextlib.contextmanager
     def full(self):

@@ -77,6 +77,18 @@ TEST(State, WordsFromOutsideAreOneShortLine) {
   EXPECT_EQ(encode(*read), encode(state)) << "once is enough";
 }
 
+TEST(State, KnowsWhetherItsAccountWasInTrouble) {
+  for (State state : {full_state(), State::fresh(1)}) {
+    const std::size_t recipients = state.recipients.size();
+    EXPECT_FALSE(decode_state(encode(state), recipients)->rests);
+    state.rests = true;
+    const auto read = decode_state(encode(state), recipients);
+    ASSERT_TRUE(succeeds(read));
+    EXPECT_TRUE(read->rests);
+    EXPECT_EQ(encode(*read), encode(state));
+  }
+}
+
 TEST(State, WithoutHostsIsAsItWasBefore) {
   State state = full_state();
   state.recipients[2].host = "";
