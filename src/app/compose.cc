@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "app/account.h"
@@ -52,7 +53,7 @@ Result<Submission> Composer::compose(const Request& request, mail::HeaderAndBody
   if (request.header_recipients) {
     auto named = mail::recipients_of(message.header);
     if (!named) return named.error();
-    for (mail::Address& address : *named) wanted.push_back({std::move(address), "", 0, 0, false});
+    std::move(named->begin(), named->end(), std::back_inserter(wanted));
   }
   const auto known = aliases();
   if (!known) return known.error();
@@ -158,7 +159,6 @@ Result<void> Composer::complete(mail::Header& header, const Request& request, co
   const config::Headers& wanted = account_.headers;
   header.remove("Return-Path");
   header.remove("Content-Length");
-  if (!wanted.keep_bcc) mail::remove_bcc(header);
   if (wanted.qualify) mail::qualify(header, domain());
   if (account_.sender == config::Sender::enforce) {
     const auto own = own_address();
@@ -176,6 +176,7 @@ Result<void> Composer::complete(mail::Header& header, const Request& request, co
                              .date = wanted.date ? base::rfc5322_date(now) : "",
                              .message_id = wanted.message_id ? "<" + id + "@" + id_domain + ">" : "",
                              .to = wanted.to});
+  if (!wanted.keep_bcc) mail::remove_bcc(header);  // last: a Resent-Bcc alone may say that it is sent on
   if (wanted.received) {
     const std::string helo = account_.helo.empty() ? system_.fully_qualified_name() : account_.helo;
     header.fields.insert(header.fields.begin(), {mail::received_field(helo, ::getuid(), now)});

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "base/source.h"
+#include "base/spool.h"
 #include "base/system.h"
 #include "config/aliases.h"
 #include "config/settings.h"
@@ -49,8 +50,8 @@ std::string why_chosen(const Request& request, const mail::Header& header, const
 
 class Composer {
  public:
-  // spool: a folder for what is too large for memory. program: for warnings.
-  Composer(const config::Account& account, std::string spool, std::string program, const base::System& system,
+  // spool: for what is too large for memory. program: for warnings.
+  Composer(const config::Account& account, base::SpoolFolder spool, std::string program, const base::System& system,
            const base::Clock& clock)
       : account_(account), spool_(std::move(spool)), program_(std::move(program)), system_(system), clock_(clock) {}
 
@@ -76,7 +77,7 @@ class Composer {
   [[nodiscard]] smtp::Dsn dsn(smtp::Dsn asked) const;
 
   const config::Account& account_;
-  std::string spool_;
+  base::SpoolFolder spool_;
   std::string program_;
   const base::System& system_;
   const base::Clock& clock_;

@@ -160,7 +160,10 @@ std::optional<smtp::Transaction> Delivery::offer(Tried tried) {
   auto envelope = mail::Envelope::make(allowed_sender(account_, entry, means_.system), recipients);
   auto message = message_of(tried.locked);
   if (!envelope || !message) {
-    complain(means_.program, envelope ? message.error() : envelope.error());
+    const Error& error = envelope ? message.error() : envelope.error();
+    const auto fate = error.kind == Error::Kind::data ? smtp::Fate::rejected : smtp::Fate::deferred;
+    const auto outcome = smtp::untried(tried.now.size(), {.fate = fate, .kind = error.kind, .text = error.text});
+    if (auto noted = settle(tried, entry.envelope, outcome); !noted) trouble_ = noted.error();
     return std::nullopt;
   }
   smtp::Transaction transaction{
@@ -169,21 +172,16 @@ std::optional<smtp::Transaction> Delivery::offer(Tried tried) {
   return transaction;
 }
 
-// The content as it is, but for an author whom the account does not let it have: a file is its owner's word.
+// The content, with no other author than the account lets it have: a file is its owner's word.
 Result<mail::Message> Delivery::message_of(const queue::Locked& locked) const {
   std::string head;
   std::unique_ptr<base::Source> body = locked.content();
   if (account_ && account_->sender == config::Sender::enforce && account_->from) {
     auto read = mail::read_header(std::move(body), mail::Normaliser::Nul::drop);
     if (!read) return read.error();
-    const auto author = mail::author_of(read->header);
-    if (author && author->text() == account_->from->text()) {
-      body = locked.content();
-    } else {
-      mail::enforce_author(read->header, *account_->from, account_->from_full_name);
-      head = read->header.text();
-      body = std::move(read->body);
-    }
+    mail::enforce_author(read->header, *account_->from, account_->from_full_name);
+    head = read->header.text();
+    body = std::move(read->body);
   }
   mail::Message message(std::move(head), std::move(body),
                         mail::Normaliser(mail::Normaliser::Part::body, mail::Normaliser::Nul::drop));
@@ -263,19 +261,25 @@ std::string Delivery::host() const {
   return account_ ? account_->hosts.front().name : "";
 }
 
-// Reports what was refused, and takes leave of what owes nothing any more.
+// Reports what was refused, and takes leave of what owes nothing any more. What can't be reported or set aside stays as
+// it is written down, for another run; the other messages need not wait for that.
 Result<void> Delivery::finish(queue::Locked& locked, queue::State& state) {
   const bool refused = any(state, queue::Progress::refused);
   if (!refused && !state.owes()) return locked.remove();
   if (auto saved = locked.save(state); !saved || !refused) return saved;
   if (queue::may_report(locked.entry())) {
-    if (auto reported = report(locked, state); !reported) return reported;
+    if (auto reported = report(locked, state); !reported) {
+      complain(means_.program, reported.error());
+      return {};
+    }
     for (queue::RecipientState& recipient : state.recipients) {
       if (recipient.progress == queue::Progress::refused) recipient.progress = queue::Progress::told;
     }
     return state.owes() ? locked.save(state) : locked.remove();
   }
-  return state.owes() ? Result<void>() : locked.set_aside();
+  if (state.owes()) return {};
+  if (auto moved = locked.set_aside(); !moved) complain(means_.program, moved.error());
+  return {};
 }
 
 // The notification is in the queue when this returns.

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <deque>
 #include <exception>
@@ -37,6 +38,10 @@ constexpr std::size_t most_children = 8;
 constexpr std::size_t longest_message = 1U
                                         << 18U;  // a password has 64 KiB at most, and as much may be told of a failure
 constexpr int failed_identity = 1;
+
+// Its user can stop a child, or have it wait for a file system that does not answer: others must not wait for that one.
+constexpr std::chrono::seconds longest_run = std::chrono::hours(1);
+constexpr std::chrono::seconds longest_end = std::chrono::minutes(11);  // more than a reply to a final dot may take
 
 // What a child asks its parent, and tells it.
 constexpr std::string_view ask_login = "login";
@@ -101,14 +106,15 @@ class ParentsSecrets final : public Secrets {
 int serve(const std::string& place, const queue::Resident& user, Errand& errand, int socket, base::HeldSignals& signals,
           const base::System& system, const base::Clock& clock) {
   const std::string program = errand.program + " (uid " + std::to_string(user.uid) + ")";
+  for (config::Account& account : errand.settings.accounts) {
+    if (account.auth) account.auth->password = base::Secret();
+  }
   if (!become(user)) {
     complain(program, "the user's identity can't be taken on: " + std::generic_category().message(errno));
     return failed_identity;
   }
   base::forbid_core_dumps();
-  for (config::Account& account : errand.settings.accounts) {
-    if (account.auth) account.auth->password = base::Secret();
-  }
+  ::alarm(longest_run.count());  // a signal like another: it ends the run, and the rest is the next one's
   ParentsSecrets secrets(socket);
   Console console({.trace = errand.verbose}, program);
   Tally tally;
@@ -139,6 +145,7 @@ struct Child {
   pid_t pid;
   base::UniqueFd socket;
   uid_t uid;
+  base::Instant until;
 };
 
 class Parent {
@@ -166,7 +173,7 @@ class Parent {
     const pid_t pid = ::fork();
     if (pid < 0) return failed("fork");
     if (pid > 0) {
-      children_.push_back({pid, std::move(ours), user.uid});
+      children_.push_back({pid, std::move(ours), user.uid, base::Instant::clock::now() + longest_run + longest_end});
       return;
     }
     ours = base::UniqueFd();
@@ -197,8 +204,13 @@ class Parent {
     watched.push_back({signals_.descriptor(), POLLIN, 0});
     ::poll(watched.data(), watched.size(), 1000);
     for (std::size_t i = children_.size(); i-- > 0;) {
-      if (watched[i].revents == 0 || answer(children_[i].socket.get())) continue;
-      bury(children_[i]);
+      const bool late = base::Instant::clock::now() > children_[i].until;
+      if (!late && (watched[i].revents == 0 || answer(children_[i].socket.get()))) continue;
+      if (late) {
+        leave(children_[i]);
+      } else {
+        bury(children_[i]);
+      }
       children_.erase(children_.begin() + static_cast<std::ptrdiff_t>(i));
     }
   }
@@ -238,6 +250,11 @@ class Parent {
     return said;
   }
 
+  void leave(const Child& child) const {
+    ::kill(child.pid, SIGKILL);  // which takes a right that root may have given up
+    complain(errand_.program, "the run for uid " + std::to_string(child.uid) + " does not end; it is left alone");
+  }
+
   void bury(const Child& child) const {
     int status = 0;
     while (::waitpid(child.pid, &status, 0) < 0 && errno == EINTR) {
@@ -262,6 +279,7 @@ class Parent {
 void run_everybody(const std::string& place, Errand errand, base::HeldSignals& signals, const base::System& system,
                    const base::Clock& clock) {
   auto others = other_users(place, errand.program);
+  if (queue::give_names_back(place)) others = other_users(place, errand.program);
   // Only root may write to it; the children have it open.
   base::UniqueFd log;
   if (!errand.settings.log.file.empty() && !others.empty()) {

@@ -76,8 +76,8 @@ int dispatch(int argc, char** argv) {
   if (name == "smtp") return smtp_tool(std::move(args), argv + 1, system, clock);
   if (name != "sendmail" && name != "mailq" && name != "newaliases") return front_door(args, argv + 1, system, clock);
   keep_tls_keys();
-  if (name == "mailq") return mailq(std::move(args), system);
-  return sendmail(std::move(args), argv + 1, system, clock, name == "newaliases" ? "i" : "m");
+  const std::string_view mode = name == "newaliases" ? "i" : name == "mailq" ? "p" : "m";
+  return sendmail(std::move(args), argv + 1, system, clock, mode);
 }
 
 }  // namespace

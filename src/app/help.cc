@@ -52,14 +52,6 @@ Exit status: 0 done, 64 usage, 65 no file of these or no server in it, 66 the fi
 )");
 }
 
-int print_mailq_help(std::span<const Option> table) {
-  return print(
-      "Usage: mailq [options]\n\nLists what waits in the queue: id, size, arrival and sender of each message, the "
-      "server's\n"
-      "last words, the next try, and who is still to get it.\n\n" +
-      describe(table));
-}
-
 int print_queue_help(std::span<const Option> table) {
   return print(R"(Usage:
   pillarbox queue list               what waits, as mailq shows it

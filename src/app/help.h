@@ -10,7 +10,6 @@ namespace pillarbox::app {
 int print_version();
 int print_front_help();
 int print_import_help();
-int print_mailq_help(std::span<const Option> table);
 int print_queue_help(std::span<const Option> table);
 int print_check_help(std::span<const Option> table);
 int print_setup_help(std::span<const Option> table);

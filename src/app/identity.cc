@@ -2,12 +2,14 @@
 
 #include <fcntl.h>
 #include <grp.h>
+#include <poll.h>
 #include <pwd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <exception>
 #include <system_error>
@@ -19,6 +21,8 @@
 
 namespace pillarbox::app {
 namespace {
+
+constexpr int longest_wait = 300'000;  // milliseconds
 
 std::uint64_t failed(const std::string& program, const char* what) {
   complain(program, std::string(what) + ": " + std::generic_category().message(errno));
@@ -64,13 +68,15 @@ std::uint64_t as_user(const queue::Resident& user, const std::string& program,
   if (pid == 0) work(user, program, action, out.get());
   out = base::UniqueFd();
   std::uint64_t result = 0;
-  ssize_t count = 0;
-  do {
-    count = ::read(in.get(), &result, sizeof result);
-  } while (count < 0 && errno == EINTR);
+  pollfd watched{in.get(), POLLIN, 0};
+  const bool ended = ::poll(&watched, 1, longest_wait) > 0;
+  const bool told = ended && ::read(in.get(), &result, sizeof result) == sizeof result;
+  if (!ended) ::kill(pid, SIGKILL);  // its user may have stopped it
   while (::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
   }
-  return count == sizeof result ? result : 0;
+  if (told) return result;
+  complain(program, "what was done for uid " + std::to_string(user.uid) + " has come to nothing");
+  return 0;
 }
 
 std::vector<queue::Resident> other_users(const std::string& place, const std::string& program) {

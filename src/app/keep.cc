@@ -1,5 +1,6 @@
 #include "app/keep.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -7,6 +8,7 @@
 #include <random>
 
 #include "base/held_signals.h"
+#include "base/unique_fd.h"
 
 namespace pillarbox::app {
 namespace {
@@ -66,7 +68,13 @@ QueuePlace default_place(const base::System& system) {
 
 bool QueuePlace::is_roots() const {
   struct stat status {};
-  return ::geteuid() != 0 && ::stat(path.c_str(), &status) == 0 && status.st_uid == 0;
+  return shared && ::geteuid() != 0 && ::stat(path.c_str(), &status) == 0 && status.st_uid == 0;
+}
+
+void QueuePlace::ring() const {
+  const std::string name = path + "/new." + base::random_word();
+  const base::UniqueFd fd(::open(name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+  if (fd) ::unlink(name.c_str());
 }
 
 std::vector<QueuePlace> queue_places(const std::optional<std::string>& named, const config::Queue& queue,
@@ -81,6 +89,14 @@ std::vector<QueuePlace> queue_places(const std::optional<std::string>& named, co
 
 Result<std::optional<queue::Spool>> open_queue(const QueuePlace& place, bool make) {
   return queue::Spool::open(place.path, ::geteuid(), make, place.shared && ::geteuid() == 0);
+}
+
+base::SpoolFolder folder_in(const QueuePlace& place) {
+  return [place]() -> Result<std::string> {
+    auto spool = open_queue(place, true);
+    if (!spool) return spool.error();
+    return (*spool)->path();
+  };
 }
 
 bool worth_keeping(const smtp::Verdict& verdict) {
@@ -100,6 +116,9 @@ void note(queue::State& state, const std::vector<std::size_t>& tried, const smtp
                                                               : refused_as;
   }
   const smtp::Verdict* worst = outcome.worst();
+  for (std::size_t i = tried.size(); i-- > 0;) {  // why it waits, if it does
+    if (state.recipients[tried[i]].progress == queue::Progress::owed) worst = &outcome.recipients[i];
+  }
   state.rests = outcome.failure && outcome.failure->account;
   state.reply = worst ? words_on(*worst) : "";
   ++state.tries;

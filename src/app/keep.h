@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "base/spool.h"
 #include "base/system.h"
 #include "config/settings.h"
 #include "queue/retry.h"
@@ -23,6 +24,8 @@ struct QueuePlace {
 
   // Root's runner looks at it for other users' mail.
   [[nodiscard]] bool is_roots() const;
+  // Tells root's path unit that there is mail for it: systemd can watch a place, and not the folders in it.
+  void ring() const;
 };
 
 // Where the caller's queue is: in the place that is named (--queue-directory), else in the configuration's, else in
@@ -33,6 +36,9 @@ std::vector<QueuePlace> queue_places(const std::optional<std::string>& named, co
 
 // The caller's queue in a place; made if asked for.
 Result<std::optional<queue::Spool>> open_queue(const QueuePlace& place, bool make);
+
+// The caller's queue as a place for what is too large for memory; made when it is needed.
+base::SpoolFolder folder_in(const QueuePlace& place);
 
 // Trying later can help: for now it was refused, or the account is in trouble and not the message.
 bool worth_keeping(const smtp::Verdict& verdict);

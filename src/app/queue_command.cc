@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <csignal>
 #include <cstdio>
 #include <functional>
 
@@ -20,14 +21,6 @@
 
 namespace pillarbox::app {
 namespace {
-
-constexpr auto mailq_table = std::to_array<Option>({
-    {"json", '\0', Argument::none, "", "a JSON array, an object for each message"},
-    {"config", 'C', Argument::required, "FILE", "the configuration file"},
-    {"queue-directory", '\0', Argument::required, "DIR", "where the queue is"},
-    {"-v", 'v', Argument::none, "", ""},
-    {"help", 'h', Argument::none, "", "show this page"},
-});
 
 constexpr auto queue_table = std::to_array<Option>({
     {"all", '\0', Argument::none, "", "retry, remove: every message"},
@@ -226,14 +219,15 @@ Result<void> run_for_others(const QueueCall& call, const Selection& selection, b
 }  // namespace
 
 int run_queue(const QueueCall& call, const Selection& selection, const base::System& system, const base::Clock& clock) {
-  base::HeldSignals signals;
+  base::HeldSignals signals({SIGINT, SIGTERM, SIGHUP, SIGALRM});
   // First: a child has a copy of what its parent knows.
   if (const auto ran = run_for_others(call, selection, signals, system, clock); !ran) {
     complain(call.program, ran.error());
   }
   auto loaded = load_configuration(call.config, system);
   if (!loaded) return fail(call.program, loaded.error());
-  const config::Settings& settings = loaded->settings;
+  config::Settings& settings = loaded->settings;
+  if (call.log_tag) settings.log.tag = base::escape(*call.log_tag);
   Console console({.trace = call.verbose}, call.program);
   OwnSecrets secrets(system);
   for (const QueuePlace& place : queue_places(call.directory, settings.queue, system)) {
@@ -277,17 +271,6 @@ int list_queue(const QueueCall& call, const base::System& system) {
   return printed(call.program);
 }
 
-int mailq(std::vector<std::string> args, const base::System& system) {
-  const auto options = Options::parse(mailq_table, std::move(args), Operands::last);
-  if (!options) return fail("mailq", options.error());
-  if (options->has("help")) return print_mailq_help(mailq_table);
-  return list_queue({.program = "mailq",
-                     .config = options->last("config"),
-                     .directory = options->last("queue-directory"),
-                     .json = options->has("json")},
-                    system);
-}
-
 int queue_command(std::vector<std::string> args, const base::System& system, const base::Clock& clock) {
   const std::string program = "pillarbox queue";
   const auto options = Options::parse(queue_table, std::move(args), Operands::anywhere);
@@ -319,10 +302,6 @@ int queue_command(std::vector<std::string> args, const base::System& system, con
     return fail(program, usage(base::quote(what) + " is none of list, run, show, retry, remove"));
   if (!ids.empty()) return fail(program, usage(what + " takes no " + base::quote(ids.front())));
   return what == "list" ? list_queue(call, system) : run_queue(call, {.due_only = true}, system, clock);
-}
-
-std::span<const Option> mailq_options() {
-  return mailq_table;
 }
 
 std::span<const Option> queue_options() {

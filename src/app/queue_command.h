@@ -20,6 +20,7 @@ struct QueueCall {
   std::optional<std::string> config = {};     // --config
   std::optional<std::string> directory = {};  // --queue-directory
   smtp::Driver driver = smtp::Driver::automatic;
+  std::optional<std::string> log_tag = {};
   bool verbose = false;  // the dialogue on standard output
   bool json = false;
 };
@@ -28,10 +29,8 @@ struct QueueCall {
 int run_queue(const QueueCall& call, const Selection& selection, const base::System& system, const base::Clock& clock);
 int list_queue(const QueueCall& call, const base::System& system);
 
-int mailq(std::vector<std::string> args, const base::System& system);
 int queue_command(std::vector<std::string> args, const base::System& system, const base::Clock& clock);
 
-std::span<const Option> mailq_options();
 std::span<const Option> queue_options();
 
 }  // namespace pillarbox::app

@@ -14,12 +14,12 @@ std::string sender_of(const queue::Entry& entry) {
   return address ? address->text() : "<>";
 }
 
-// Those who still wait for it, or all if nobody does any more.
+// Those who still wait for it, or if nobody does any more those whose refusal is still to be reported.
 std::vector<std::string> owed(const queue::Listed& listed) {
   std::vector<std::string> waiting;
   for (std::size_t i = 0; i < listed.state.recipients.size(); ++i) {
-    const bool waits = listed.state.recipients[i].progress == queue::Progress::owed;
-    if (waits || !listed.state.owes()) waiting.push_back(listed.entry.envelope.recipients()[i].text());
+    const auto wanted = listed.state.owes() ? queue::Progress::owed : queue::Progress::refused;
+    if (listed.state.recipients[i].progress == wanted) waiting.push_back(listed.entry.envelope.recipients()[i].text());
   }
   return waiting;
 }

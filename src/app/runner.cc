@@ -41,15 +41,16 @@ Result<Runner::Accounts> Runner::select(const Selection& selection) {
     }
     if (!is_mine(listed->entry)) continue;
     const bool due = queue::is_due(listed->state, means_.settings.queue.retry, means_.clock.now());
-    if (selection.due_only && listed->state.rests && !due) resting.insert(account_of(listed->entry));
+    if (selection.due_only && listed->state.rests && !due) resting.insert(account_of(listed->entry).value_or(nullptr));
     if (!fits(selection, listed->entry, listed->state, means_.settings.queue.retry, means_.clock.now())) continue;
-    const config::Account* account = account_of(listed->entry);
+    const auto account = account_of(listed->entry);
+    if (!account) continue;
     auto group =
-        std::find_if(accounts.begin(), accounts.end(), [&](const auto& each) { return each.first == account; });
-    if (group == accounts.end()) group = accounts.insert(group, {account, {}});
+        std::find_if(accounts.begin(), accounts.end(), [&](const auto& each) { return each.first == *account; });
+    if (group == accounts.end()) group = accounts.insert(group, {*account, {}});
     group->second.push_back(id);
   }
-  std::erase_if(accounts, [&](const auto& each) { return resting.count(each.first) > 0; });
+  std::erase_if(accounts, [&](const auto& each) { return each.first && resting.count(each.first) > 0; });
   return accounts;
 }
 
@@ -57,25 +58,20 @@ bool Runner::is_mine(const queue::Entry& entry) const {
   return scope_ == Scope::own || entry.owner != queue::Owner::user;
 }
 
-// The one that was chosen at submission; for a message without one by its sender, or its author.
-const config::Account* Runner::account_of(const queue::Entry& entry) {
-  if (entry.owner == queue::Owner::none) {
-    const auto chosen = means_.settings.account(std::nullopt, author_of(entry.id));
+// The one that was chosen at submission; for a message without one by its author. Nothing if it can't be looked at now:
+// somebody else has it.
+std::optional<const config::Account*> Runner::account_of(const queue::Entry& entry) {
+  if (entry.owner != queue::Owner::none) {
+    const auto chosen = means_.settings.account(entry.account);
     return chosen ? *chosen : nullptr;
   }
-  const auto chosen = means_.settings.account(entry.account);
-  return chosen ? *chosen : nullptr;
-}
-
-// Whose mail it is, by its header.
-std::optional<mail::Address> Runner::author_of(const std::string& id) {
   std::vector<std::string> warnings;
-  const auto locked = means_.spool.lock(id, warnings);
+  const auto locked = means_.spool.lock(entry.id, warnings);
   if (!locked || !*locked) return std::nullopt;
   const auto read = mail::read_header((*locked)->content(), mail::Normaliser::Nul::drop);
-  if (!read) return std::nullopt;
-  auto author = mail::author_of(read->header);
-  return author ? std::optional(*std::move(author)) : std::nullopt;
+  auto author = read ? mail::author_of(read->header) : Result<mail::Address>(read.error());
+  const auto chosen = means_.settings.account(std::nullopt, author ? std::optional(*std::move(author)) : std::nullopt);
+  return chosen ? *chosen : nullptr;
 }
 
 Result<void> Runner::deliver(const config::Account* account, std::vector<std::string> ids, const Selection& selection) {

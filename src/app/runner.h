@@ -29,13 +29,12 @@ class Runner {
   Result<void> run(const Selection& selection);
 
  private:
-  // The messages of an account; of none, those whose account the configuration does not have any more.
+  // The messages of an account; of a null one, those whose account the configuration does not have any more.
   using Accounts = std::vector<std::pair<const config::Account*, std::vector<std::string>>>;
 
   Result<Accounts> select(const Selection& selection);
   [[nodiscard]] bool is_mine(const queue::Entry& entry) const;
-  [[nodiscard]] const config::Account* account_of(const queue::Entry& entry);
-  [[nodiscard]] std::optional<mail::Address> author_of(const std::string& id);
+  [[nodiscard]] std::optional<const config::Account*> account_of(const queue::Entry& entry);
   Result<void> deliver(const config::Account* account, std::vector<std::string> ids, const Selection& selection);
 
   Means means_;

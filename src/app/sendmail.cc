@@ -48,6 +48,7 @@ constexpr auto table = std::to_array<Option>({
     {"queue-directory", '\0', Argument::required, "DIR", "where the queue is"},
     {"-q", 'q', Argument::attached, "", "run the queue: try everything now (-qR, -qS, -qI: what fits)"},
     {"driver", '\0', Argument::required, "NAME", ""},
+    {"json", '\0', Argument::none, "", "with -bp: a JSON array, an object for each message"},
     {"-o", 'o', Argument::required, "OPTION", ""},
     {"help", '\0', Argument::none, "", "show this page"},
     {"version", '\0', Argument::none, "", "show the version"},
@@ -169,7 +170,9 @@ QueueCall queue_call(const Options& options) {
           .config = options.last("config"),
           .directory = options.last("queue-directory"),
           .driver = parse_driver(options.last("driver").value_or("auto")).value(),
-          .verbose = options.has("-v")};
+          .log_tag = options.last("-L"),
+          .verbose = options.has("-v"),
+          .json = options.has("json")};
 }
 
 // "-qRx", "-qSx", "-qIx": those whose recipient, sender or id contains x. Every other form is a run over everything.
@@ -233,8 +236,8 @@ int sendmail(std::vector<std::string> args, char** argv, const base::System& sys
   if (const auto known = check_mode(mode, *options); !known) return fail(program, known.error());
   // What a caller left open is not ours to keep. (For smtp it may be a message: the shell's <(command) is /dev/fd/63.)
   ::close_range(3, ~0U, 0);
+  if (mode == "p") return list_queue(queue_call(*options), system);  // and no run, whatever -q says
   if (options->has("-q")) return run_queue(queue_call(*options), selection(*options), system, clock);
-  if (mode == "p") return list_queue(queue_call(*options), system);
   if (mode == "h" || mode == "H") return 0;  // of host states there are none to show or to forget
   if (mode == "i") return check_aliases(options->last("config"), system);
   const std::string name = options->last("-F").value_or("");

@@ -37,7 +37,8 @@ Result<void> envelope_of(const mail::Header& header, std::optional<mail::Reverse
                          std::vector<mail::Address>& recipients) {
   auto found = mail::recipients_of(header);
   if (!found) return found.error();
-  recipients = *std::move(found);
+  recipients.clear();
+  for (mail::Mailbox& mailbox : *found) recipients.push_back(std::move(mailbox.address));
   if (sender) return {};
   auto named = mail::sender_of(header);
   if (!named) return named.error();
@@ -105,8 +106,8 @@ class Run {
     std::optional<smtp::Transaction> transaction;  // if it was prepared before
   };
 
-  // spool: a folder for what is too large for memory.
-  Run(const Task& task, Inputs inputs, std::string spool)
+  // spool: for what is too large for memory.
+  Run(const Task& task, Inputs inputs, base::SpoolFolder spool)
       : task_(task),
         inputs_(std::move(inputs)),
         spool_(std::move(spool)),
@@ -211,7 +212,7 @@ class Run {
   const Task& task_;
   std::mutex reading_;  // of the inputs, which may take as long as their writers
   Inputs inputs_;
-  std::string spool_;
+  base::SpoolFolder spool_;
   std::size_t numbers_ = 0;
   mutable std::mutex mutex_;  // of all below; taken behind the other
   const Console console_;     // for results
@@ -311,7 +312,7 @@ Result<int> run(const Task& task, const base::System& system, const base::Clock&
   if (task.continue_on_reject) {
     complain(program, "-c sends a message that nobody is to get: only a server under test should be treated so");
   }
-  Run shared(task, Inputs(task, task.endpoint, system, clock), queue_places({}, {}, system).front().path);
+  Run shared(task, Inputs(task, task.endpoint, system, clock), folder_in(queue_places({}, {}, system).front()));
   std::deque<Worker> workers;
   for (unsigned i = 0; i < task.jobs; ++i) {
     Worker& worker = workers.emplace_back(task, shared, system, clock);

@@ -88,7 +88,7 @@ Result<Sent> Submit::try_to(const Request& request, std::unique_ptr<base::Source
     if (manner_.dry_run) why = why_chosen(request, read->header, settings_);
   }
   const config::Account without;
-  const Composer composer(account_ ? *account_ : without, place().path, program_, system_, clock_);
+  const Composer composer(account_ ? *account_ : without, folder_in(place()), program_, system_, clock_);
   auto submission = composer.compose(request, *std::move(read));
   if (!submission) return submission.error();
   if (manner_.dry_run) {
@@ -210,7 +210,10 @@ Result<std::string> Submit::enqueue(Submission& submission, const queue::State& 
   const bool due = state.owes() && state.next == queue::Time{};
   const bool announced = due && entry.owner != queue::Owner::user && where.is_roots();
   auto id = keep(**spool, std::move(entry), state, submission.transaction.message);
-  if (id && announced) (void)(*spool)->announce();  // the timer finds it all the same
+  if (id && announced) {  // the timer finds it all the same
+    (void)(*spool)->announce();
+    where.ring();
+  }
   return id;
 }
 

@@ -43,7 +43,7 @@ int verify(const Request& request, const std::vector<std::string>& operands, con
   if (!settings) return fail(program, settings.error());
   const auto account = choose_account(request, {}, *settings);
   if (!account) return fail(program, account.error());
-  const Composer composer(**account, "", std::string(program), system, clock);
+  const Composer composer(**account, {}, std::string(program), system, clock);
   const auto aliases = composer.aliases();
   if (!aliases) return fail(program, aliases.error());
   bool all = true;

@@ -14,7 +14,7 @@ namespace pillarbox::base {
 
 class HeldSignals {
  public:
-  explicit HeldSignals(std::initializer_list<int> signals = {SIGINT, SIGTERM, SIGHUP});
+  HeldSignals(std::initializer_list<int> signals = {SIGINT, SIGTERM, SIGHUP});
   HeldSignals(const HeldSignals&) = delete;
   HeldSignals& operator=(const HeldSignals&) = delete;
   ~HeldSignals();  // the first that was counted is raised again

@@ -31,15 +31,6 @@ Result<void> write_all(int fd, std::string_view bytes, const std::string& path) 
   return {};
 }
 
-// Makes the folder and its parents, ours alone.
-Result<void> make_folder(const std::string& path) {
-  for (std::size_t slash = path.find('/', 1);; slash = path.find('/', slash + 1)) {
-    const std::string part = path.substr(0, slash);
-    if (::mkdir(part.c_str(), 0700) != 0 && errno != EEXIST && slash == std::string::npos) return failure(part, errno);
-    if (slash == std::string::npos) return {};
-  }
-}
-
 // NFS and some others have no files without a name; there it is lost at once.
 UniqueFd unnamed_file(const std::string& directory) {
   UniqueFd file(::open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
@@ -52,9 +43,10 @@ UniqueFd unnamed_file(const std::string& directory) {
 
 }  // namespace
 
-Result<std::unique_ptr<Source>> spool(Source& source, const std::string& directory, std::uint64_t most,
+Result<std::unique_ptr<Source>> spool(Source& source, const SpoolFolder& folder, std::uint64_t most,
                                       std::size_t in_memory) {
   std::string memory;
+  std::string directory;
   UniqueFd file;
   std::array<char, 65536> chunk;
   for (;;) {
@@ -64,7 +56,9 @@ Result<std::unique_ptr<Source>> spool(Source& source, const std::string& directo
     if (*count > most) return Error{Error::Kind::data, "there is more than may be kept"};
     most -= *count;
     if (!file && memory.size() + *count > in_memory) {
-      if (const auto made = make_folder(directory); !made) return made.error();
+      auto found = folder();
+      if (!found) return found.error();
+      directory = *std::move(found);
       file = unnamed_file(directory);
       if (!file) return failure(directory, errno);
       if (const auto written = write_all(file.get(), memory, directory); !written) return written.error();

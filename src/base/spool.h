@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <memory>
 #include <string>
@@ -13,9 +14,12 @@
 
 namespace pillarbox::base {
 
-// directory is where the unnamed file is made; it is made itself (0700) if its parent is there. cannot_create (73) if
-// that can't be, temporary (75) if the disk is full, data (65) if there are more bytes than most.
-Result<std::unique_ptr<Source>> spool(Source& source, const std::string& directory,
+// Where the file without a name is made; asked for when there is one to be.
+using SpoolFolder = std::function<Result<std::string>()>;
+
+// Errors are the folder's; cannot_create (73) if nothing can be made in it, temporary (75) if the disk is full, data
+// (65) if there are more bytes than most.
+Result<std::unique_ptr<Source>> spool(Source& source, const SpoolFolder& folder,
                                       std::uint64_t most = std::numeric_limits<std::uint64_t>::max(),
                                       std::size_t in_memory = 1U << 20U);
 

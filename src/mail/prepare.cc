@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <string_view>
 #include <utility>
 
@@ -56,10 +57,10 @@ Result<std::vector<Mailbox>> mailboxes(const Field& field) {
   return list;
 }
 
-Result<void> append_mailboxes(const Field& field, std::vector<Address>& out) {
+Result<void> append_mailboxes(const Field& field, std::vector<Mailbox>& out) {
   auto list = mailboxes(field);
   if (!list) return list.error();
-  for (Mailbox& mailbox : *list) out.push_back(std::move(mailbox.address));
+  std::move(list->begin(), list->end(), std::back_inserter(out));
   return {};
 }
 
@@ -70,8 +71,8 @@ bool is_resent(const Header& header) {
                      [&](std::string_view name) { return header.has("Resent-" + std::string(name)); });
 }
 
-Result<std::vector<Address>> recipients_of(const Header& header) {
-  std::vector<Address> recipients;
+Result<std::vector<Mailbox>> recipients_of(const Header& header) {
+  std::vector<Mailbox> recipients;
   if (is_resent(header)) {
     for (const auto& [name, field] : first_resent_block(header)) {
       if (!is_recipient_field(name)) continue;
@@ -192,6 +193,7 @@ void qualify(Header& header, std::string_view domain) {
     const std::size_t offset = field.value_offset();
     for (auto mailbox = list->rbegin(); mailbox != list->rend(); ++mailbox) {  // from the end: offsets stay right
       if (mailbox->address.domain().empty()) field.raw.insert(offset + mailbox->end, "@" + std::string(domain));
+      if (mailbox->escaped) field.raw.erase(offset + mailbox->begin, 1);  // it was for whoever reads the aliases
     }
   }
 }

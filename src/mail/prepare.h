@@ -17,7 +17,7 @@ namespace pillarbox::mail {
 
 // The mailboxes of To, Cc and Bcc; where there is a Resent-To, -Cc or -Bcc only those of the first Resent- block
 // (RFC 5322 section 3.6.6; blocks are put in front, and a field that comes again begins the next one).
-Result<std::vector<Address>> recipients_of(const Header& header);
+Result<std::vector<Mailbox>> recipients_of(const Header& header);
 
 // The sender that the header names: Sender, else From's first mailbox, or their Resent- forms of the first block if
 // there is one. data (65) if there is none.

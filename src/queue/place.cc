@@ -6,14 +6,22 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <system_error>
 
+#include "base/system.h"
 #include "queue/netstring.h"
 
 namespace pillarbox::queue {
+namespace {
+
+constexpr std::size_t most_warnings = 10;
+
+}  // namespace
 
 Result<std::vector<Resident>> residents(const std::string& place, std::vector<std::string>& warnings) {
   const std::unique_ptr<DIR, int (*)(DIR*)> stream(::opendir(place.c_str()), ::closedir);
@@ -29,7 +37,7 @@ Result<std::vector<Resident>> residents(const std::string& place, std::vector<st
     const bool folder =
         ::fstatat(::dirfd(stream.get()), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(status.st_mode);
     if (!named || !folder) continue;
-    if (*named != status.st_uid) {
+    if (*named != status.st_uid && warnings.size() < most_warnings) {  // anybody may make as many as they like
       warnings.push_back(place + '/' + std::string(name) + ": belongs to uid " + std::to_string(status.st_uid));
     }
     Resident& resident = found[status.st_uid];
@@ -43,6 +51,35 @@ Result<std::vector<Resident>> residents(const std::string& place, std::vector<st
     all.push_back(std::move(resident));
   }
   return all;
+}
+
+bool give_names_back(const std::string& place) {
+  const std::unique_ptr<DIR, int (*)(DIR*)> stream(::opendir(place.c_str()), ::closedir);
+  if (!stream) return false;
+  const int at = ::dirfd(stream.get());
+  std::vector<std::string> names;
+  while (const dirent* const entry = ::readdir(stream.get())) names.emplace_back(entry->d_name);
+  const auto owner = [&](const std::string& name) -> std::optional<uid_t> {
+    struct stat status {};
+    if (::fstatat(at, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) return std::nullopt;
+    return status.st_uid;
+  };
+  bool changed = false;
+  for (const std::string& name : names) {
+    const auto named = plain_number(name);
+    const auto uid = owner(name);
+    if (!named || !uid || *named == *uid) continue;
+    const std::string other = std::to_string(*uid) + '-' + base::random_word();
+    changed |= ::renameat2(at, name.c_str(), at, other.c_str(), RENAME_NOREPLACE) == 0;
+  }
+  for (const std::string& name : names) {
+    const std::size_t dash = name.find('-');
+    const auto named = dash == std::string::npos ? std::nullopt : plain_number(name.substr(0, dash));
+    const auto uid = owner(name);
+    if (!named || !uid || *named != *uid) continue;
+    changed |= ::renameat2(at, name.c_str(), at, std::to_string(*uid).c_str(), RENAME_NOREPLACE) == 0;
+  }
+  return changed;
 }
 
 }  // namespace pillarbox::queue

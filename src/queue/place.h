@@ -19,8 +19,12 @@ struct Resident {
   std::vector<std::string> folders = {};
 };
 
-// By their uids. warnings has a line on each folder whose name is another user's; what is no folder, or has another
-// name, is none of ours. An empty list if there is no such place.
+// By their uids. warnings has a line on each of the first ten folders whose name is another user's; what is no folder,
+// or has another name, is none of ours. An empty list if there is no such place.
 Result<std::vector<Resident>> residents(const std::string& place, std::vector<std::string>& warnings);
+
+// Takes a user's name from whatever of somebody else's has it, and gives it to the user's own folder: in a place that
+// can't be listed its owner would not find that again. True if there was anything to do.
+bool give_names_back(const std::string& place);
 
 }  // namespace pillarbox::queue

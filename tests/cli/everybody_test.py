@@ -2,6 +2,7 @@
 """Root's run of everybody's queues, with several real users. It needs root, or sudo without a password, by which it runs
 itself again; each test has a mount namespace with an /etc of its own.
 """
+import contextlib
 import json
 import os
 import re
@@ -9,14 +10,13 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
 import unittest
 from pathlib import Path
 
 sys.dont_write_bytecode = True
 from lenient_server import Server
-from queue_case import MESSAGE, refuses
+from queue_case import MESSAGE, Halt, refuses
 from queue_files import Queue
 from support import BINARY, Case
 
@@ -61,6 +61,15 @@ class Everybody(Case):
         (self.folder / "queue").mkdir()
         (self.folder / "queue").chmod(0o1733)
 
+    def configure_own(self, uid, port):
+        folder = self.home / str(uid) / ".config/pillarbox"
+        folder.mkdir(parents=True)
+        path = folder / "pillarbox.conf"
+        path.write_text(f'accounts = ( {{ name = "own"; host = "127.0.0.1"; port = {port}; tls = "off"; }} );\ndefault_account = "own";\n')
+        path.chmod(0o600)
+        for each in (path, folder, folder.parent):
+            os.chown(each, uid, uid)
+
     def command(self, uid, name, *words):
         by = [] if uid == 0 else ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups"]
         return ["unshare", "--mount", "sh", "-c", IN_NAMESPACE, "sh", self.folder / "etc", *by, self.bin / name, *map(str, words)]
@@ -80,6 +89,12 @@ class Everybody(Case):
     def run_all(self, *words):
         run = self.run_by(0, "sendmail", *(words or ("-q",)))
         self.assertEqual(run.returncode, 0, run.stderr)
+        return run
+
+    def start_all(self):
+        run = subprocess.Popen(self.command(0, "sendmail", "-q"), env=self.surroundings(0), cwd="/")
+        self.addCleanup(run.wait)
+        self.addCleanup(run.kill)
         return run
 
     def waiting(self, uid):
@@ -112,27 +127,15 @@ class Everybody(Case):
         self.assertNotIn(CANARY, log)
 
     def test_a_child_is_its_user_for_good_and_can_not_be_looked_into(self):
-        there, go_on = threading.Event(), threading.Event()
-        self.addCleanup(go_on.set)
-
-        def script(_, moment):
-            if moment == "MAIL":
-                there.set()
-                go_on.wait(30)
-            return False
-
-        server = self.serve(script, offers=[b"AUTH PLAIN"])
+        halt = Halt(self, "mail")
+        server = self.serve(halt, offers=[b"AUTH PLAIN"])
         self.configure_host(server.port, f'auth = {{ user = "a"; password_file = "{self.folder}/secret"; }};')
         (self.folder / "secret").write_text(CANARY + "\n")
         (self.folder / "secret").chmod(0o600)
         self.submit(USERS[0])
-        run = subprocess.Popen(self.command(0, "sendmail", "-q"), env=self.surroundings(0), cwd="/")
-        self.addCleanup(run.wait)
-        self.addCleanup(run.kill)
-        self.assertTrue(there.wait(30))
-        children = [path.parent for path in Path("/proc").glob("[0-9]*/status")
-                    if re.search(r"^PPid:\t%d$" % run.pid, path.read_text(), re.M)]
-        (child,) = children
+        run = self.start_all()
+        self.assertTrue(halt.there.wait(30))
+        child = Path("/proc") / str(self.child_of(run))
         status = (child / "status").read_text()
         self.assertRegex(status, r"(?m)^Uid:(\t%d){4}$" % USERS[0])
         self.assertRegex(status, r"(?m)^Gid:(\t%d){4}$" % USERS[0])
@@ -140,8 +143,17 @@ class Everybody(Case):
         for what in ("mem", "environ", "maps"):
             look = self.run_as_user(USERS[0], "cat", child / what)
             self.assertNotEqual(look.returncode, 0, what)
-        go_on.set()
+        halt.go_on.set()
         self.assertEqual(run.wait(30), 0)
+
+    def child_of(self, run):
+        found = []
+        for path in Path("/proc").glob("[0-9]*/status"):
+            with contextlib.suppress(OSError):
+                if re.search(r"^PPid:\t%d$" % run.pid, path.read_text(), re.M):
+                    found.append(int(path.parent.name))
+        (child,) = found
+        return child
 
     def run_as_user(self, uid, *words):
         return subprocess.run(["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", *map(str, words)], capture_output=True,
@@ -150,13 +162,7 @@ class Everybody(Case):
     def test_mail_by_an_account_of_the_users_own_waits_for_its_owner(self):
         server, own = self.serve(), self.serve()
         self.configure_host(server.port)
-        folder = self.home / str(USERS[0]) / ".config/pillarbox"
-        folder.mkdir(parents=True)
-        (folder / "pillarbox.conf").write_text(
-            f'accounts = ( {{ name = "own"; host = "127.0.0.1"; port = {own.port}; tls = "off"; }} );\ndefault_account = "own";\n')
-        for path in (folder, folder.parent, folder / "pillarbox.conf"):
-            os.chown(path, USERS[0], USERS[0])
-        (folder / "pillarbox.conf").chmod(0o600)
+        self.configure_own(USERS[0], own.port)
         self.submit(USERS[0], "-odq")
         self.submit(USERS[0], "-odq", "--account", "host")
         self.run_all()
@@ -198,6 +204,23 @@ class Everybody(Case):
         self.assertIn(f"{squatted}: belongs to uid {USERS[1]}".encode(), run.stderr)
         self.assertEqual(sum(len(each.bodies) for each in server.take()), 2)
 
+    def test_a_name_that_was_taken_is_given_back(self):
+        """Mail by an account of the owner's is found again, and the other's thing is the other's."""
+        own = self.serve()
+        self.configure_host(self.serve().port)
+        self.configure_own(USERS[0], own.port)
+        taken = self.folder / "queue" / str(USERS[0])
+        taken.write_text("mine")
+        os.chown(taken, USERS[1], USERS[1])
+        self.submit(USERS[0], "-odq")
+        self.assertEqual(self.run_by(USERS[0], "mailq").stdout, b"Mail queue is empty\n")
+        self.run_all()
+        self.assertEqual(len(self.waiting(USERS[0])), 1)
+        self.run_by(USERS[0], "sendmail", "-q")
+        self.assertEqual(len(own.take()), 1)
+        (other,) = (self.folder / "queue").glob(f"{USERS[1]}-*")
+        self.assertEqual(other.read_text(), "mine")
+
     def test_what_is_planted_is_left_alone(self):
         server = self.serve()
         self.configure_host(server.port)
@@ -219,44 +242,34 @@ class Everybody(Case):
         """sender = "enforce": whatever the file says."""
         server = self.serve()
         self.configure_host(server.port, 'from = "host@x.test"; sender = "enforce"; allow_from_override = false;')
-        Queue(self.folder / "queue", USERS[0]).put(b"From: boss@x.test\r\n\r\nhi\r\n", sender="boss@x.test")
+        fields = (b"From: boss@x.test", b"From: host@x.test\r\nFrom: boss@x.test", b"From: host@x.test, boss@x.test")
+        for each in fields:
+            Queue(self.folder / "queue", USERS[0]).put(each + b"\r\n\r\nhi\r\n", sender="boss@x.test")
         self.run_all()
         (connection,) = server.take()
-        self.assertIn(b"MAIL FROM:<host@x.test>", connection.lines[1])
-        self.assertTrue(connection.bodies[0].content().startswith(b"From: host@x.test\r\n"), connection.bodies[0].content())
+        self.assertEqual([line for line in connection.lines if line.startswith(b"MAIL") and b"<host@x.test>" not in line], [])
+        for body in connection.bodies:
+            header = body.content().partition(b"\r\n\r\n")[0]
+            self.assertEqual([line for line in header.split(b"\r\n") if line.startswith(b"From:")], [b"From: host@x.test"], header)
+        self.assertEqual(len(connection.bodies), len(fields))
 
     def test_a_signal_reaches_the_children(self):
-        there, go_on = threading.Event(), threading.Event()
-        self.addCleanup(go_on.set)
-
-        def script(_, moment):
-            if moment == "dot":
-                there.set()
-                go_on.wait(30)
-            return False
-
-        server = self.serve(script)
+        halt = Halt(self, "dot")
+        server = self.serve(halt)
         self.configure_host(server.port)
         self.submit(USERS[0], "-odq")
         self.submit(USERS[0], "-odq")
-        run = subprocess.Popen(self.command(0, "sendmail", "-q"), env=self.surroundings(0), cwd="/")
-        self.addCleanup(run.wait)
-        self.addCleanup(run.kill)
-        self.assertTrue(there.wait(30))
+        run = self.start_all()
+        self.assertTrue(halt.there.wait(30))
         run.send_signal(signal.SIGTERM)
         time.sleep(0.5)
-        go_on.set()
+        halt.go_on.set()
         self.assertEqual(run.wait(30), -signal.SIGTERM)
         self.assertEqual(len(self.waiting(USERS[0])), 1)
 
     def test_root_sees_everybodys_and_deals_with_it(self):
         self.configure_host(self.serve().port)
-        folder = self.home / str(USERS[1]) / ".config/pillarbox"
-        folder.mkdir(parents=True)
-        (folder / "pillarbox.conf").write_text('accounts = ( { name = "own"; host = "127.0.0.1"; tls = "off"; } );\n')
-        (folder / "pillarbox.conf").chmod(0o644)
-        for path in (folder, folder.parent, folder / "pillarbox.conf"):
-            os.chown(path, USERS[1], USERS[1])
+        self.configure_own(USERS[1], 25)
         for uid, words in ((0, ()), (USERS[0], ()), (USERS[1], ("--account", "own"))):
             self.submit(uid, "-odq", *words)
         listed = json.loads(self.run_by(0, "mailq", "--json").stdout)
@@ -270,6 +283,21 @@ class Everybody(Case):
         self.assertEqual(self.run_by(0, "pillarbox", "queue", "remove", *ids).returncode, 0)
         self.assertEqual(self.run_by(0, "mailq").stdout, b"Mail queue is empty\n")
         self.assertEqual(self.run_by(0, "pillarbox", "queue", "remove", ids[2]).returncode, 66)
+
+    def test_a_child_whose_time_is_over_ends_its_run(self):
+        """By the alarm that it has set itself, which is not waited for here."""
+        halt = Halt(self, "dot")
+        server = self.serve(halt)
+        self.configure_host(server.port)
+        for _ in range(3):
+            self.submit(USERS[0], "-odq")
+        run = self.start_all()
+        self.assertTrue(halt.there.wait(30))
+        os.kill(self.child_of(run), signal.SIGALRM)
+        time.sleep(0.5)
+        halt.go_on.set()
+        self.assertEqual(run.wait(30), 0)
+        self.assertEqual(len(self.waiting(USERS[0])), 2)
 
     def test_one_that_was_named_is_for_roots_own(self):
         server = self.serve()

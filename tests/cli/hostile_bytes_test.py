@@ -24,7 +24,7 @@ ALNUM = (string.ascii_letters + string.digits).encode()
 NEVER = {*range(9), *range(10, 32), *range(127, 256)}            # controls but tab, and what alone is no UTF-8
 
 # What an argument can carry. Under the sanitizers, where each start takes eight times as long, one of a kind stands for all.
-ALIKE = {*ALNUM, *range(128, 256)} - {*b"aQ7", 128, 195, 255} if "PILLARBOX_SANITIZE" in os.environ else set()
+ALIKE = {*ALNUM, *range(1, 32), *range(128, 256)} - {*b"aQ7\t\n\r\x07\x1b", 128, 195, 255} if "PILLARBOX_SANITIZE" in os.environ else set()
 ARGUMENT = [byte for byte in range(1, 256) if byte not in ALIKE]
 
 # RFC 5321 section 4.1.2, with a local part alone besides, as hosts of their own have it. Nothing but printable ASCII.

@@ -246,9 +246,11 @@ class Keys(Case):
     @shows("accounts.aliases")
     def test_aliases(self):
         (self.folder / "aliases").write_text("root: carol, dave@x.test\ncarol: carol@x.test\n")
-        for name in ("root", "root@localhost", "root@example.org"):
+        for name in ("root", "root@localhost", "root@example.org", f"root@{socket.gethostname()}"):
             connection = self.sent(f'aliases = "{self.folder}/aliases";', name)
             self.assertEqual(self.envelope(connection)[1:], ["RCPT TO:<carol@x.test>", "RCPT TO:<dave@x.test>"], name)
+        connection = self.sent(f'aliases = "{self.folder}/aliases";', "-t", stdin=b"To: \\root\n\nhi\n")
+        self.assertEqual(self.envelope(connection)[1:], ["RCPT TO:<root@example.org>"])
         connection = self.sent('aliases = "";', "root")
         self.assertEqual(self.envelope(connection)[1:], ["RCPT TO:<root@example.org>"])
         (self.folder / "aliases").write_text("root: |/bin/true\n")
@@ -256,6 +258,17 @@ class Keys(Case):
         self.write(self.account(server, 'aliases = "aliases";'))
         self.assertIn(b"|/bin/true", self.sendmail("root", code=67).stderr)
         self.assertEqual(server.take(), [])
+
+    def test_letters_of_other_sendmails_change_nothing(self):
+        """With their arguments, apart and attached; none of them makes a file."""
+        apart = ("-h", "3", "-p", "x", "-M", "x", "-T", "x", "-D", "made", "-X", "made", "-A", "c", "-B", "8BITMIME", "-O", "k=v")
+        attached = ("-h3", "-px", "-Mx", "-Tx", "-Dmade", "-Xmade", "-Ac", "-B8BITMIME", "-Ok=v", "-d0.1", "-Qx", "-oem", "-om", "-oi")
+        for words in (apart, attached, ("-G", "-U", "-n", "-m", "-c", "-x", "-Q", "-d", "-i"), ("-nmxi",)):
+            connection = self.sent("", *words, "b@x.test")
+            self.assertEqual(self.envelope(connection)[1:], ["RCPT TO:<b@x.test>"], words)
+        self.assertFalse((self.folder / "made").exists())
+        for words, why in ((("-Z", "b@x.test"), b"-Z"), (("-iZ", "b@x.test"), b"-Z"), (("b@x.test", "-f", "a@x.test"), b"-f")):
+            self.assertIn(why, self.sendmail(*words, code=64).stderr)
 
     # --- the header
 

@@ -1,6 +1,7 @@
 """What the tests of the queue share: a queue of their own, and a server behind its one account."""
 import contextlib
 import json
+import threading
 from pathlib import Path
 
 from lenient_server import Server
@@ -18,6 +19,20 @@ def refuses(**replies):
         connection.say(reply)
         return True
     return script
+
+
+class Halt:
+    """A script for the server: at a moment it says nothing until `go_on` is set; `there` is when it has come to it."""
+
+    def __init__(self, case, moment):
+        self.moment, self.there, self.go_on = moment, threading.Event(), threading.Event()
+        case.addCleanup(self.go_on.set)
+
+    def __call__(self, _, moment):
+        if moment.lower() == self.moment:
+            self.there.set()
+            self.go_on.wait(60)
+        return False
 
 
 class QueueCase(Case):

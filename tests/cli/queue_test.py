@@ -182,7 +182,9 @@ class QueueTest(QueueCase):
             self.assertEqual(self.run_as("pillarbox", "queue", *words).returncode, code, words)
         self.assertEqual(self.run_as("pillarbox", "queue", "remove", entry["id"]).returncode, 0)
         self.assertEqual(self.files(), [])
-        self.assertEqual(self.run_as("mailq").stdout, b"Mail queue is empty\n")
+        for words in ((), ("-Ac",), ("-v", "-qRx"), ("-OQueueDirectory=/x",)):    # as some sendmail's mailq
+            self.assertEqual(self.run_as("mailq", *words).stdout, b"Mail queue is empty\n")
+        self.assertEqual(self.run_as("sendmail", "-bp", "--json").stdout, b"[]\n")
         self.assertEqual(self.run_as("sendmail", "-bp").stdout, b"Mail queue is empty\n")
 
     def bounced(self, *words, queue="", code="550 5.1.1 nobody there"):

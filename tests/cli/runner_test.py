@@ -8,7 +8,7 @@ import time
 import unittest
 
 sys.dont_write_bytecode = True
-from queue_case import MESSAGE, QueueCase, refuses
+from queue_case import MESSAGE, Halt, QueueCase, refuses
 from support import by_both
 
 
@@ -21,18 +21,9 @@ class Runner(QueueCase):
         return process
 
     def waits_at(self, moment, **more):
-        """A server that says nothing at that moment until it is told to; and the event that it has come there."""
-        there, go_on = threading.Event(), threading.Event()
-        self.addCleanup(go_on.set)
-
-        def script(_, now):
-            if now.lower() == moment:
-                there.set()
-                go_on.wait(60)
-            return False
-
-        self.write_configuration(self.serve(script, **more).port)
-        return there, go_on
+        halt = Halt(self, moment)
+        self.write_configuration(self.serve(halt, **more).port)
+        return halt.there, halt.go_on
 
     def log(self):
         path = self.folder / "log"

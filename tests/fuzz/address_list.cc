@@ -28,7 +28,7 @@ void check_qualified(std::string_view text, std::size_t mailboxes) {
   const auto list = mail::recipients_of(header);
   fuzz::check(list.has_value(), "a qualified list is a list", header.text());
   fuzz::check(list->size() == mailboxes, "of as many", header.text());
-  for (const mail::Address& address : *list) fuzz::check(!address.domain().empty(), "with domains", header.text());
+  for (const mail::Mailbox& each : *list) fuzz::check(!each.address.domain().empty(), "with domains", header.text());
 }
 
 }  // namespace

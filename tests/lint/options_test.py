@@ -64,10 +64,8 @@ class Options(unittest.TestCase):
 
     def test_queue(self):
         rows = table("queue_command.cc")
-        text = (ROOT / "src/app/queue_command.cc").read_text()
-        mailq = len(re.findall(r"Argument::", text.partition("queue_table")[0]))
-        self.assertGreater(mailq, 3, "the table was read")
-        self.check(rows[mailq:], "pillarbox.1", help_of("pillarbox", "queue", "--help").partition("\n\n")[2], "QUEUE")
+        self.assertGreater(len(rows), 5, "the table was read")
+        self.check(rows, "pillarbox.1", help_of("pillarbox", "queue", "--help").partition("\n\n")[2], "QUEUE")
 
     def test_check(self):
         rows = table("check.cc")

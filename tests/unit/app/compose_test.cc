@@ -34,7 +34,7 @@ class Composing : public ::testing::Test {
     auto read = mail::read_header(std::make_unique<base::MemorySource>(text), mail::Normaliser::Nul::drop);
     EXPECT_TRUE(succeeds(read));
     account.aliases.clear();
-    auto submission = Composer(account, "", "sendmail", system, clock).compose(request, *std::move(read));
+    auto submission = Composer(account, {}, "sendmail", system, clock).compose(request, *std::move(read));
     EXPECT_TRUE(succeeds(submission));
     return submission ? *test::everything(submission->transaction.message) : "";
   }
@@ -48,6 +48,15 @@ TEST_F(Composing, LooksNobodyUpWhoIsNamed) {
   const std::string whole = header("From: b@x.test\n\n", {.sender = "b@x.test", .recipients = {"c@x.test"}});
   EXPECT_TRUE(contains(whole, "From: b@x.test\r\n")) << whole;
   EXPECT_EQ(system.lookups, 0);
+}
+
+TEST_F(Composing, KnowsWhatIsSentOnByResentBccAlone) {
+  const std::string whole =
+      header("Resent-Bcc: r@x.test\nTo: a@x.test\nFrom: b@x.test\n\n", {.recipients = {"r@x.test"}});
+  for (const char* added : {"Resent-Date: ", "Resent-Message-ID: ", "Resent-From: "}) {
+    EXPECT_TRUE(contains(whole, added)) << whole;
+  }
+  for (const char* original : {"\nDate: ", "\nMessage-ID: ", "Bcc"}) EXPECT_FALSE(contains(whole, original)) << whole;
 }
 
 TEST_F(Composing, LooksUpWhoIsNotNamed) {

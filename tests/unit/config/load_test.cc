@@ -17,12 +17,13 @@ int found = 0;             // and how often it was
 
 }  // namespace
 
-void* operator new(std::size_t size) {
+// Not inlined, or GCC takes the two for a pair that does not match.
+[[gnu::noinline]] void* operator new(std::size_t size) {
   if (void* memory = std::calloc(1, size)) return memory;  // without what was there before
   throw std::bad_alloc();
 }
 
-void operator delete(void* memory) noexcept {
+[[gnu::noinline]] void operator delete(void* memory) noexcept {
   if (memory && !watched.empty()) {
     found += ::memmem(memory, ::malloc_usable_size(memory), watched.data(), watched.size()) ? 1 : 0;
   }

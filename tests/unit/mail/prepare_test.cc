@@ -22,7 +22,7 @@ std::string recipients(std::string_view text) {
   const auto list = recipients_of(header(text));
   if (!list) return "!" + list.error().text;
   std::string out;
-  for (const Address& address : *list) out += (out.empty() ? "" : " ") + address.text();
+  for (const Mailbox& each : *list) out += (out.empty() ? "" : " ") + each.address.text();
   return out;
 }
 
@@ -155,6 +155,7 @@ TEST(Qualifying, GivesBareNamesADomain) {
   EXPECT_EQ(qualified("To: a, B <b>, c@x,\n \"d e\" <f>,\n\tg (h)\n\n"),
             "To: a@d.example, B <b@d.example>, c@x,\r\n \"d e\" <f@d.example>,\r\n\tg@d.example (h)\r\n\r\n");
   EXPECT_EQ(qualified("Cc: Team: a, b@x;, c\n\n"), "Cc: Team: a@d.example, b@x;, c@d.example\r\n\r\n");
+  EXPECT_EQ(qualified("To: \\root, b@x, \\c\n\n"), "To: root@d.example, b@x, c@d.example\r\n\r\n");
   EXPECT_EQ(qualified("To: undisclosed-recipients:;\n\n"), "To: undisclosed-recipients:;\r\n\r\n");
   EXPECT_EQ(qualified("to : a\nSENDER: b\nReply-To: c\nResent-To: d\n\n"),
             "to : a@d.example\r\nSENDER: b@d.example\r\nReply-To: c@d.example\r\nResent-To: d@d.example\r\n\r\n");
