@@ -13,6 +13,7 @@ import fcntl
 import hashlib
 import os
 import pathlib
+import random
 import re
 import shutil
 import socket
@@ -29,6 +30,7 @@ UNKNOWN, BUSY = "unknown", "busy"  # whose names begin so don't exist, or are to
 MOST_RECIPIENTS = 100  # of a transaction, says a server with a `ledger`
 MAIL_UID = 1000  # owns the mailboxes
 USER, PASSWORD = "alice", "s3cret"
+BELOW_EPHEMERAL = range(20000, 32000)
 START_SECONDS = 30
 DELIVERY_SECONDS = 30
 SLOW_SECONDS = 2
@@ -248,10 +250,15 @@ def has_ipv6() -> bool:
 
 
 def _free_ports(address: str) -> Ports:
-    """Ports that nobody listens on now; another may still take one first."""
+    """Ports that nobody listens on now; another may still take one first, but nobody who lets the kernel choose."""
+    wanted, found = len(dataclasses.fields(Ports)), []
     with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.create_server((address, 0))) for _ in dataclasses.fields(Ports)]
-        return Ports(*(each.getsockname()[1] for each in sockets))
+        for port in random.sample(BELOW_EPHEMERAL, len(BELOW_EPHEMERAL)):
+            with contextlib.suppress(OSError):
+                found.append(stack.enter_context(socket.create_server((address, port))).getsockname()[1])
+            if len(found) == wanted:
+                return Ports(*found)
+    raise PeerError("there are no free ports")
 
 
 def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
