@@ -15,7 +15,7 @@ build_depends() {  # [nocheck]: without the packages of the tests
     /^Build-Depends:/ { inside = 1; next }
     !inside || /^#/ { next }
     /^[^ ]/ { exit }
-    /debhelper/ || (profile != "" && index($0, "<!" profile ">")) { next }
+    / (debhelper|dh)-/ || (profile != "" && index($0, "<!" profile ">")) { next }
     { sub(",", "", $1); print $1 }' "$control"
 }
 

@@ -6,6 +6,7 @@
 
 #include "app/check.h"
 #include "app/completion.h"
+#include "app/queue_command.h"
 #include "app/sendmail.h"
 #include "app/setup.h"
 #include "app/task.h"
@@ -25,9 +26,10 @@ int main(int argc, char** argv) {
   for (const auto& [name, table] : commands) {
     if (!write(name, table)) return 1;
   }
-  const std::array<Subcommand, 6> subcommands = {
+  const std::array<Subcommand, 7> subcommands = {
       {{"sendmail", "submit a message as every sendmail does", sendmail_options()},
        {"smtp", "submit messages to a server", smtp_options()},
+       {"queue", "what waits to be sent", queue_options(), "list|run|show|retry|remove"},
        {"check", "is all well, from the configuration to the login?", check_options()},
        {"setup", "a first configuration, tried and then written", setup_options()},
        {"import", "another program's configuration as ours", {}},

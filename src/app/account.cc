@@ -8,8 +8,10 @@
 #include <system_error>
 #include <utility>
 
+#include "app/report.h"
 #include "app/server.h"
 #include "base/unique_fd.h"
+#include "config/place.h"
 #include "config/secret.h"
 
 namespace pillarbox::app {
@@ -29,26 +31,12 @@ smtp::TlsMode mode_of(config::Tls tls) {
   return smtp::TlsMode::required;
 }
 
-smtp::TlsVersion version_of(config::TlsVersion version) {
-  switch (version) {
-    case config::TlsVersion::v1_0:
-      return smtp::TlsVersion::v1_0;
-    case config::TlsVersion::v1_1:
-      return smtp::TlsVersion::v1_1;
-    case config::TlsVersion::v1_2:
-      return smtp::TlsVersion::v1_2;
-    case config::TlsVersion::v1_3:
-      return smtp::TlsVersion::v1_3;
-  }
-  return smtp::TlsVersion::v1_2;
-}
-
 smtp::Tls tls_of(const config::Account& account) {
   std::string pins;
   for (const std::string& pin : account.tls_pins) pins += (pins.empty() ? "" : ";") + pin;
   return {.mode = mode_of(account.tls),
           .verify = account.tls_verify,
-          .at_least = version_of(account.tls_min),
+          .at_least = tls_version_of(account.tls_min),
           .ca_file = account.tls_ca_file,
           .crl_file = account.tls_crl,
           .name = account.tls_name,
@@ -86,8 +74,29 @@ Result<config::Loaded> load_configuration(const std::optional<std::string>& name
   if (!loaded || !loaded->files.empty()) return loaded;
   std::string places;
   for (const std::string& place : loaded->searched) places += (places.empty() ? "" : ", ") + place;
-  return Error{Error::Kind::config, "there is no configuration; looked for " + places,
-               "config/pillarbox.conf is a sample; a file elsewhere is named by -C or $PILLARBOX_CONFIG"};
+  return Error{
+      Error::Kind::config, "there is no configuration; looked for " + places,
+      "\"pillarbox setup ADDRESS\" writes one, pillarbox.conf(5) says what it may hold; $PILLARBOX_CONFIG names a file "
+      "elsewhere"};
+}
+
+void warn_of(const config::Account& account, std::string_view program) {
+  if (account.tls_verify || account.tls == config::Tls::off) return;
+  complain(program, "account " + account.name + " has tls_verify = false: the server may be anybody");
+}
+
+smtp::TlsVersion tls_version_of(config::TlsVersion version) {
+  switch (version) {
+    case config::TlsVersion::v1_0:
+      return smtp::TlsVersion::v1_0;
+    case config::TlsVersion::v1_1:
+      return smtp::TlsVersion::v1_1;
+    case config::TlsVersion::v1_2:
+      return smtp::TlsVersion::v1_2;
+    case config::TlsVersion::v1_3:
+      return smtp::TlsVersion::v1_3;
+  }
+  return smtp::TlsVersion::v1_2;
 }
 
 Result<smtp::Endpoint> way_to(const config::Account& account, std::size_t host, const base::System& system) {
@@ -101,7 +110,7 @@ Result<smtp::Endpoint> way_to(const config::Account& account, std::size_t host, 
       .timeouts = {
           .connect = account.timeouts.connect, .reply = account.timeouts.reply, .data = account.timeouts.data}};
   endpoint.max_recipients = static_cast<std::size_t>(account.max_recipients);
-  if (const auto helo = parse_helo(endpoint.helo); !helo) {
+  if (const auto helo = config::parse_helo(endpoint.helo); !helo) {
     return Error{Error::Kind::config, "helo: " + helo.error().text};
   }
   if (!account.proxy.empty()) {
@@ -155,6 +164,13 @@ std::string domain_of(const config::Account& account, const base::System& system
   if (!account.domain.empty()) return account.domain;
   if (account.from && !account.from->domain().empty()) return account.from->domain();
   return system.fully_qualified_name();
+}
+
+Result<mail::Address> own_address(const config::Account& account, const base::System& system) {
+  const std::string domain = domain_of(account, system);
+  auto own = account.from ? account.from->qualified(domain) : mail::Address::make(system.login(), domain);
+  if (!own) return Error{Error::Kind::config, own.error().text};
+  return own;
 }
 
 }  // namespace pillarbox::app

@@ -15,17 +15,17 @@
 namespace pillarbox::app {
 namespace {
 
-constexpr std::size_t looked_at = 100;  // a sender must not pay for a long queue
+constexpr std::size_t looked_at = 100;  // a sender must not pay for a long queue: beyond it the run looks for itself
 
 bool something_due(const QueuePlace& place, const config::Queue& queue, queue::Time now) {
   const auto spool = open_queue(place, false);
   if (!spool || !*spool) return false;
   const auto ids = (*spool)->ids();
   if (!ids) return false;
-  const auto end = ids->begin() + static_cast<std::ptrdiff_t>(std::min(looked_at, ids->size()));
-  return std::any_of(ids->begin(), end, [&](const std::string& id) {
+  if (ids->size() > looked_at) return true;
+  return std::any_of(ids->begin(), ids->end(), [&](const std::string& id) {
     const auto listed = (*spool)->look(id);
-    return listed && queue::is_due(listed->state, queue.retry, now);
+    return listed && *listed && queue::is_due((*listed)->state, queue.retry, now);
   });
 }
 

@@ -11,9 +11,9 @@
 
 namespace pillarbox::app {
 
-// Starts one, if something is due: in a session of its own, without a terminal and without any descriptor of ours.
-// Where the queue's place, or the configuration's file, was named it is named again. Whatever fails is left to the next
-// occasion.
+// Starts one, if something is due, or the queue is too long to look for that: in a session of its own, without a
+// terminal and without any descriptor of ours. Where the queue's place, or the configuration's file, was named it is
+// named again. Whatever fails is left to the next occasion.
 void run_in_background(const std::optional<std::string>& directory, const std::optional<std::string>& config,
                        const config::Queue& queue, const base::System& system, const base::Clock& clock);
 

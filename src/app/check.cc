@@ -134,7 +134,11 @@ class HostCheck final : public smtp::View {
     finish(finding.summary(proxy_.empty() ? "" : "of the proxy " + proxy_));
   }
 
+  // By another mechanism, on another connection.
+  void trying_again(std::string_view why) override { refused_ = why; }
+
   void connected(const smtp::Connection& connection) override {
+    if (!refused_.empty()) return;
     Finding finding = begin(Step::tcp);
     finding.event().text("address", connection.address);
     finish(finding.summary(connection.address + " port " + std::to_string(connection.port)));
@@ -148,6 +152,7 @@ class HostCheck final : public smtp::View {
 
   void secured(const smtp::Connection& connection) override {
     secured_ = true;
+    if (!refused_.empty()) return;
     const smtp::TlsInfo& tls = *connection.tls;
     Finding finding = begin(Step::tls);
     finding.event().text("version", tls.version).text("cipher", tls.cipher);
@@ -168,6 +173,7 @@ class HostCheck final : public smtp::View {
     if (!connection.tls) in_the_clear(connection);
     Finding finding = begin(Step::auth);
     const bool none = connection.auth.empty();
+    if (!refused_.empty()) finding.detail("before", refused_);
     finding.event().text("auth", none ? "none" : connection.auth);
     finding.detail("extensions", connection.extensions);
     if (none) {
@@ -183,6 +189,7 @@ class HostCheck final : public smtp::View {
     if (step == Step::auth || (step == Step::tls && mode_ != smtp::TlsMode::implicit)) greeted();
     Finding finding = begin(step);
     if (step == Step::tls && presented_) describe(finding, *presented_, clock_);
+    if (!refused_.empty()) finding.detail("before", refused_);
     finding.fail(error);
     finish(finding);
   }
@@ -241,6 +248,7 @@ class HostCheck final : public smtp::View {
   bool json_;
   const base::Clock& clock_;
   std::string user_;
+  std::string refused_;  // what was said to the first mechanism, where another is tried
   std::optional<smtp::Presented> presented_;
   bool resolved_ = false, greeted_ = false, secured_ = false;
   base::Instant began_ = base::Instant::clock::now();
@@ -253,7 +261,7 @@ class Check {
       : account_(account), name_(name), json_(json), system_(system), clock_(clock) {}
 
   int run() {
-    for (std::size_t i = 0; i < account_.hosts.size(); ++i) host(i);
+    for (std::size_t i = 0; i < account_.hosts.size() && !without_secret_; ++i) host(i);
     return tally_.exit_code();
   }
 
@@ -272,14 +280,18 @@ class Check {
   // Fetches the login. One does for all hosts, unless each has its own; so does one failure.
   bool secret(std::size_t number) {
     if (!account_.auth || login_) return true;
-    if (number > 0 && account_.auth->source != config::Auth::Source::netrc) return false;
     auto login = login_of(account_, number, system_);
+    Finding finding(Step::secret, account_.name);
+    if (own_logins()) {
+      const config::Host& host = account_.hosts[number];
+      finding.event().text("server", host.name).number("port", account_.port_of(host));
+    }
     if (!login) {
-      fail(Step::secret, login.error());
+      without_secret_ = !own_logins();
+      fail(finding, Step::secret, login.error());
       return false;
     }
     login_ = *std::move(login);
-    Finding finding(Step::secret, account_.name);
     finding.event().text("source", source_of(*account_.auth));
     finding.summary(source_of(*account_.auth)).print(json_);
     return true;
@@ -289,7 +301,7 @@ class Check {
     const smtp::Endpoint terms = endpoint.clone();  // for what may be said of a failure
     HostCheck view(account_, terms, json_, clock_);
     if (login_) view.user(login_->user);
-    if (account_.auth && account_.auth->source == config::Auth::Source::netrc) login_.reset();
+    if (own_logins()) login_.reset();
     auto session = smtp::Session::make(std::move(endpoint), view);
     if (!session) return fail(Step::configuration, session.error());
     smtp::Dialogue& dialogue = (*session)->dialogue();
@@ -308,8 +320,16 @@ class Check {
     complain_of(step, Error(error).in(terms.name()));
   }
 
+  [[nodiscard]] bool own_logins() const {
+    return account_.auth && account_.auth->source == config::Auth::Source::netrc;
+  }
+
   void fail(Step step, const Error& error) {
     Finding finding(step, account_.name);
+    fail(finding, step, error);
+  }
+
+  void fail(Finding& finding, Step step, const Error& error) {
     finding.fail(error);
     finding.print(json_);
     complain_of(step, error);
@@ -326,6 +346,7 @@ class Check {
   const base::System& system_;
   const base::Clock& clock_;
   std::optional<smtp::Login> login_;
+  bool without_secret_ = false;  // of any host
   Tally tally_;
 };
 

@@ -7,7 +7,9 @@ namespace {
 
 using Cause = smtp::Failure::Cause;
 
-constexpr int implicit_port = 465;
+bool is_for_implicit_tls(int port) {
+  return port == config::default_port(config::Tls::implicit);
+}
 
 std::string remedy_for_certificate(const smtp::Endpoint& endpoint, const std::optional<smtp::Presented>& presented) {
   if (!presented) return {};
@@ -27,7 +29,7 @@ std::string remedy_for_certificate(const smtp::Endpoint& endpoint, const std::op
 }
 
 std::string remedy_for_silence(const smtp::Endpoint& endpoint) {
-  if (endpoint.tls.mode != smtp::TlsMode::implicit && endpoint.port == implicit_port) {
+  if (endpoint.tls.mode != smtp::TlsMode::implicit && is_for_implicit_tls(endpoint.port)) {
     return "at port 465 servers want TLS from the first byte: tls = \"implicit\"";
   }
   return "the server is slow, or speaks something else at port " + std::to_string(endpoint.port);
@@ -121,8 +123,11 @@ std::string remedy(const smtp::Failure& failure, const smtp::Endpoint& endpoint,
     case Cause::tls_not_offered:
       return "tls = \"implicit\" is the way in for a server that has TLS at port 465 only";
     case Cause::tls_failed:
-      if (endpoint.tls.mode == smtp::TlsMode::implicit && endpoint.port != implicit_port) {
+      if (endpoint.tls.mode == smtp::TlsMode::implicit && !is_for_implicit_tls(endpoint.port)) {
         return "is TLS spoken from the first byte at port " + port + "? tls = \"starttls\" begins in the clear";
+      }
+      if (failure.text.find("certificate required") != std::string::npos) {
+        return "the server wants to see a certificate: tls_certificate and tls_key";
       }
       return "tls_min and tls_ciphers say which TLS will do";
     case Cause::certificate:

@@ -25,9 +25,9 @@ std::vector<std::string> spellings(const Option& option) {
 }
 
 // The words of "a|b|c", or "" if it is none.
-std::string choices(const Option& option) {
-  if (option.value.find('|') == std::string_view::npos) return "";
-  std::string out(option.value);
+std::string choices(std::string_view value) {
+  if (value.find('|') == std::string_view::npos) return "";
+  std::string out(value);
   for (char& c : out) c = c == '|' ? ' ' : c;
   return out;
 }
@@ -46,7 +46,7 @@ std::string function_name(std::string_view command) {
   return "_pillarbox_" + std::string(command);
 }
 
-std::string bash_function(std::string_view command, std::span<const Option> table) {
+std::string bash_function(std::string_view command, std::span<const Option> table, const std::string& words = {}) {
   std::vector<std::string> all;
   std::map<std::string, std::vector<std::string>> by_reply;  // what completes a value, and after which options
   for (const Option& option : table) {
@@ -54,10 +54,10 @@ std::string bash_function(std::string_view command, std::span<const Option> tabl
     for (const std::string& spelling : spellings(option)) {
       all.push_back(spelling);
       if (!takes_value(option)) continue;
-      const std::string words = choices(option);
+      const std::string values = choices(option.value);
       const std::string reply = option.value == "FILE" ? "compgen -f --"
-                                : words.empty()        ? ":"
-                                                       : "compgen -W " + quoted(words) + " --";
+                                : values.empty()       ? ":"
+                                                       : "compgen -W " + quoted(values) + " --";
       by_reply[reply].push_back(spelling);
     }
   }
@@ -69,9 +69,12 @@ std::string bash_function(std::string_view command, std::span<const Option> tabl
     if (reply != ":") out += "      mapfile -t COMPREPLY < <(" + reply + " \"$word\")\n";
     out += "      return ;;\n";
   }
-  out += "  esac\n  if [[ $word == -* ]]; then\n    mapfile -t COMPREPLY < <(compgen -W " +
-         quoted(base::join(all, " ")) +
-         " -- \"$word\")\n  else\n    mapfile -t COMPREPLY < <(compgen -f -- \"$word\")\n  fi\n}\n";
+  out +=
+      "  esac\n  if [[ $word == -* ]]; then\n    mapfile -t COMPREPLY < <(compgen -W " + quoted(base::join(all, " ")) +
+      " -- \"$word\")\n  " +
+      (words.empty() ? "else\n    mapfile -t COMPREPLY < <(compgen -f"
+                     : "elif [[ $COMP_CWORD == 2 ]]; then\n    mapfile -t COMPREPLY < <(compgen -W " + quoted(words)) +
+      " -- \"$word\")\n  fi\n}\n";
   return out;
 }
 
@@ -81,17 +84,17 @@ std::string bash_file(std::string_view command, const std::string& functions) {
          " " + name + "\n";
 }
 
-std::string zsh_arguments(std::span<const Option> table) {
+std::string zsh_arguments(std::span<const Option> table, const std::string& words = {}) {
   std::string out = "_arguments -s \\\n";
   for (const Option& option : table) {
     if (option.help.empty()) continue;
     std::string value;
     if (takes_value(option)) {
-      const std::string words = choices(option);
+      const std::string values = choices(option.value);
       value = ":" + std::string(option.value.find('|') == std::string_view::npos ? option.value : "word") + ":" +
               (option.value == "FILE" ? "_files"
-               : words.empty()        ? " "
-                                      : "(" + words + ")");
+               : values.empty()       ? " "
+                                      : "(" + values + ")");
     }
     for (const std::string& spelling : spellings(option)) {
       const std::string_view mark = !takes_value(option) ? "" : spelling.starts_with("--") ? "=" : "+";
@@ -99,7 +102,7 @@ std::string zsh_arguments(std::span<const Option> table) {
       out.append(quoted(option.help, "[]:")).append("']").append(value).append("' \\\n");
     }
   }
-  return out + "  '*:file:_files'\n";
+  return out + (words.empty() ? "  '*:file:_files'\n" : "  '1:command:(" + words + ")' '*: : '\n");
 }
 
 // Lines that count where the condition, if there is one, holds.
@@ -111,7 +114,7 @@ std::string fish_lines(std::string_view command, const std::string& condition, s
     if (option.letter) out += std::string(" -s ") + option.letter;
     if (has_long(option)) out += " -l " + std::string(option.key);
     if (takes_value(option)) {
-      const std::string words = choices(option);
+      const std::string words = choices(option.value);
       out += option.value == "FILE" ? " -r -F" : words.empty() ? " -x" : " -x -a " + quoted(words);
     }
     out += " -d " + quoted(option.help) + "\n";
@@ -143,7 +146,7 @@ std::string bash_completion(std::string_view command, std::span<const Subcommand
   std::string functions;
   std::string cases;
   for (const Subcommand& each : commands) {
-    functions += bash_function(each.name, each.table);
+    functions += bash_function(each.name, each.table, choices(each.words));
     cases += "    " + std::string(each.name) + ") " + function_name(each.name) + " ;;\n";
   }
   functions += function_name(command) +
@@ -161,7 +164,9 @@ std::string zsh_completion(std::string_view command, std::span<const Subcommand>
     out += each.name == commands.back().name ? "" : " ";
   }
   out += "))' '*::argument:->rest'\n[[ $state == rest ]] || return\ncase $words[1] in\n";
-  for (const Subcommand& each : commands) out += std::string(each.name) + ") " + zsh_arguments(each.table) + ";;\n";
+  for (const Subcommand& each : commands) {
+    out += std::string(each.name) + ") " + zsh_arguments(each.table, choices(each.words)) + ";;\n";
+  }
   return out + "esac\n";
 }
 
@@ -171,7 +176,13 @@ std::string fish_completion(std::string_view command, std::span<const Subcommand
   for (const Subcommand& each : commands) {
     out += "complete -c " + name + " -n __fish_use_subcommand -a " + std::string(each.name) + " -d " +
            quoted(each.help) + "\n";
-    out += fish_lines(command, " -n '__fish_seen_subcommand_from " + std::string(each.name) + "'", each.table);
+    const std::string seen = "__fish_seen_subcommand_from ";
+    const std::string behind = seen + std::string(each.name);
+    if (const std::string words = choices(each.words); !words.empty()) {
+      out += "complete -c " + name + " -n '" + behind + "' -f\n";  // no files
+      out += "complete -c " + name + " -n '" + behind + "; and not " + seen + words + "' -a '" + words + "'\n";
+    }
+    out += fish_lines(command, " -n '" + behind + "'", each.table);
   }
   return out;
 }

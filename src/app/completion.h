@@ -21,6 +21,7 @@ struct Subcommand {
   std::string_view name;
   std::string_view help;
   std::span<const Option> table;
+  std::string_view words = {};  // what its first operand is one of, as "a|b"; else operands are files
 };
 
 std::string bash_completion(std::string_view command, std::span<const Subcommand> commands);

@@ -25,6 +25,11 @@ std::optional<mail::Address> author_of(const Request& request, const mail::Heade
   return author ? std::optional(*std::move(author)) : std::nullopt;
 }
 
+// A name that says nothing of the host: "localhost", "localhost.localdomain" and the like.
+bool is_everybodys(std::string_view domain) {
+  return domain.empty() || base::istarts_with(domain, "localhost");
+}
+
 }  // namespace
 
 Result<const config::Account*> choose_account(const Request& request, const mail::Header& header,
@@ -45,29 +50,39 @@ Result<Submission> Composer::compose(const Request& request, mail::HeaderAndBody
   auto sender = envelope_sender(request);
   if (!sender) return sender.error();
   std::vector<mail::Mailbox> wanted;
+  std::vector<smtp::RecipientDsn> asked;  // of those who are wanted
+  std::size_t at = 0;
   for (const std::string& text : request.recipients) {
     auto list = mail::parse_list(text);
     if (!list) return list.error();
     wanted.insert(wanted.end(), list->begin(), list->end());
+    asked.resize(wanted.size(), at < request.asked.size() ? request.asked[at] : smtp::RecipientDsn());
+    ++at;
   }
   if (request.header_recipients) {
-    auto named = mail::recipients_of(message.header);
+    auto named = mail::recipients_of(message.header, mail::Resent::all);
     if (!named) return named.error();
     std::move(named->begin(), named->end(), std::back_inserter(wanted));
   }
-  const auto known = aliases();
+  const auto known = aliases(wanted);
   if (!known) return known.error();
-  auto recipients = resolve(wanted, *known);
-  if (!recipients) return recipients.error();
-  auto envelope = mail::Envelope::make(*std::move(sender), *recipients);
+  auto resolved = resolve(wanted, *known);
+  if (!resolved) return resolved.error();
+  if (resolved->recipients.empty() && !resolved->unreachable.empty()) {
+    std::vector<std::string> all;
+    for (const mail::Address& address : resolved->unreachable) all.push_back(address.text() + ": " + names_nobody);
+    return Error{Error::Kind::no_user, base::join(all, "; ")};
+  }
+  auto envelope = mail::Envelope::make(*std::move(sender), resolved->recipients);
   if (!envelope) return envelope.error();
   const auto& from = envelope->sender().address();
-  const auto author = from ? Result<mail::Address>(*from) : own_address();
+  const auto author = from ? Result<mail::Address>(*from) : own_address(account_, system_);
   if (!author) return author.error();
   mail::Header& header = message.header;
   if (auto completed = complete(header, request, *author); !completed) return completed.error();
   const mail::Field* id = header.find("Message-ID");
-  const std::string message_id = id ? mail::unfolded(id->value()) : "";
+  std::string message_id = id ? mail::unfolded(id->value()) : "";
+  smtp::Dsn dsn = about_reports(request.dsn, *resolved, asked);
 
   mail::Survey survey;
   auto body = keep(*message.body, header.text().size(), survey);
@@ -83,12 +98,14 @@ Result<Submission> Composer::compose(const Request& request, mail::HeaderAndBody
                         mail::Normaliser(mail::Normaliser::Part::body, mail::Normaliser::Nul::drop));
   content.keep();  // for the queue, or further recipients
   if (const auto primed = content.prime(); !primed) return primed.error();
+  // Nothing here may throw: GCC 12 would destroy what stands twice.
   return Submission{
-      {.name = "-", .envelope = *std::move(envelope), .message = std::move(content), .dsn = dsn(request.dsn)},
-      message_id,
+      {.name = "-", .envelope = *std::move(envelope), .message = std::move(content), .dsn = std::move(dsn)},
+      std::move(message_id),
       nuls,
       recoding,
-      header_folded};
+      header_folded,
+      std::move(resolved->unreachable)};
 }
 
 // The body, read to its end, unless it is larger than the account's messages may be.
@@ -106,31 +123,50 @@ std::string Composer::domain() const {
   return domain_of(account_, system_);
 }
 
-Result<config::Aliases> Composer::aliases() const {
+std::vector<std::string> Composer::local_domains() const {
+  return {"localhost", system_.host_name(), system_.fully_qualified_name(), domain()};
+}
+
+Result<config::Aliases> Composer::aliases(const std::vector<mail::Mailbox>& wanted) const {
   auto aliases = config::Aliases::load(account_.aliases);
-  if (!aliases) return aliases;
+  if (!aliases) {
+    const auto local = local_domains();
+    const bool needed = std::any_of(wanted.begin(), wanted.end(), [&](const mail::Mailbox& mailbox) {
+      return config::Aliases::concerns(mailbox, local);
+    });
+    if (needed) return aliases;
+    complain(program_, aliases.error());
+    return config::Aliases();
+  }
   for (const std::string& fault : aliases->faults()) complain(program_, fault);
   return aliases;
 }
 
-Result<std::vector<mail::Address>> Composer::resolve(const std::vector<mail::Mailbox>& wanted,
-                                                     const config::Aliases& aliases) const {
-  std::vector<std::string> local;  // not looked up in vain
-  if (!aliases.empty()) local = {"localhost", system_.host_name(), system_.fully_qualified_name(), domain()};
-  std::vector<mail::Address> recipients;
-  for (const mail::Mailbox& mailbox : wanted) {
+Result<Composer::Resolved> Composer::resolve(const std::vector<mail::Mailbox>& wanted,
+                                             const config::Aliases& aliases) const {
+  // Not looked up in vain.
+  const auto local = aliases.empty() ? std::vector<std::string>() : local_domains();
+  Resolved resolved;
+  const auto add = [&](std::vector<mail::Address>& list, const mail::Address& address) -> Result<void> {
+    auto whole = address.qualified(domain());
+    if (!whole) return whole.error();
+    list.push_back(*std::move(whole));
+    return {};
+  };
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    const mail::Mailbox& mailbox = wanted[i];
     const auto expansion = aliases.expand(mailbox, local);
     for (const std::string& warning : expansion.warnings) complain(program_, warning);
-    if (expansion.addresses.empty() && !expansion.warnings.empty()) {
-      return Error{Error::Kind::no_user, mailbox.address.text() + ": its alias names nobody who can be sent mail"};
+    if (expansion.addresses.empty()) {
+      if (auto added = add(resolved.unreachable, mailbox.address); !added) return added.error();
+      resolved.unreachable_origins.push_back(i);
     }
     for (const mail::Address& address : expansion.addresses) {
-      auto whole = address.qualified(domain());
-      if (!whole) return whole.error();
-      recipients.push_back(*std::move(whole));
+      if (auto added = add(resolved.recipients, address); !added) return added.error();
     }
+    resolved.origins.resize(resolved.recipients.size(), i);
   }
-  return recipients;
+  return resolved;
 }
 
 Result<mail::ReversePath> Composer::envelope_sender(const Request& request) const {
@@ -143,15 +179,9 @@ Result<mail::ReversePath> Composer::envelope_sender(const Request& request) cons
       return mail::ReversePath(*std::move(address));
     }
   }
-  auto author = own_address();
+  auto author = own_address(account_, system_);
   if (!author) return author.error();
   return mail::ReversePath(*std::move(author));
-}
-
-// The account's address, or the caller's login at the domain.
-Result<mail::Address> Composer::own_address() const {
-  if (account_.from) return account_.from->qualified(domain());
-  return mail::Address::make(system_.login(), domain());
 }
 
 // What must not leave goes, what is missing comes.
@@ -161,20 +191,17 @@ Result<void> Composer::complete(mail::Header& header, const Request& request, co
   header.remove("Content-Length");
   if (wanted.qualify) mail::qualify(header, domain());
   if (account_.sender == config::Sender::enforce) {
-    const auto own = own_address();
+    const auto own = own_address(account_, system_);
     if (!own) return own.error();
     mail::enforce_author(header, *own, author_name(request));
   }
-  // Everybody's localhost is the same.
-  const bool own_domain = !author.domain().empty() && !base::iequals(author.domain(), "localhost");
-  const std::string id_domain = own_domain ? author.domain() : domain();
   const auto now = clock_.now();
   const std::string id = std::to_string(std::chrono::system_clock::to_time_t(now)) + "." + base::random_word();
   const bool anonymous = wanted.from && mail::lacks_author(header);  // else nobody looks the name up
   mail::add_missing(header, {.author = anonymous ? std::optional(author) : std::nullopt,
                              .author_name = anonymous ? author_name(request) : "",
                              .date = wanted.date ? base::rfc5322_date(now) : "",
-                             .message_id = wanted.message_id ? "<" + id + "@" + id_domain + ">" : "",
+                             .message_id = wanted.message_id ? "<" + id + "@" + id_domain(author) + ">" : "",
                              .to = wanted.to});
   if (!wanted.keep_bcc) mail::remove_bcc(header);  // last: a Resent-Bcc alone may say that it is sent on
   if (wanted.received) {
@@ -184,16 +211,41 @@ Result<void> Composer::complete(mail::Header& header, const Request& request, co
   return {};
 }
 
+std::string Composer::id_domain(const mail::Address& author) const {
+  if (!is_everybodys(author.domain())) return author.domain();
+  for (const std::string& name : {domain(), account_.helo}) {
+    if (!is_everybodys(name)) return name;
+  }
+  for (const config::Host& host : account_.hosts) {
+    const bool number =
+        host.name.empty() || !base::is_alpha(host.name.back()) || host.name.find(':') != std::string::npos;
+    std::string name = number ? "" : mail::to_ascii(host.name);
+    if (!is_everybodys(name)) return name;
+  }
+  return "pillarbox.invalid";  // nobody's; the rest of the id is like no other
+}
+
 std::string Composer::author_name(const Request& request) const {
   if (request.full_name) return *request.full_name;
   if (auto name = system_.environment("NAME"); name && !name->empty()) return *name;
   return account_.from_full_name.empty() ? system_.full_name() : account_.from_full_name;
 }
 
-smtp::Dsn Composer::dsn(smtp::Dsn asked) const {
-  if (asked.notify.empty()) asked.notify = account_.dsn.notify;
-  if (asked.returned.empty()) asked.returned = account_.dsn.returned;
-  return asked;
+// What was asked of a recipient is asked of all that an alias makes of it.
+smtp::Dsn Composer::about_reports(smtp::Dsn dsn, const Resolved& resolved,
+                                  const std::vector<smtp::RecipientDsn>& asked) const {
+  if (dsn.notify.empty()) dsn.notify = account_.dsn.notify;
+  if (dsn.returned.empty()) dsn.returned = account_.dsn.returned;
+  const auto take = [&](const std::vector<mail::Address>& recipients, const std::vector<std::size_t>& origins) {
+    for (std::size_t i = 0; i < recipients.size(); ++i) {  // who is named twice has the first one's words
+      if (origins[i] < asked.size()) dsn.of.emplace(recipients[i].text(), asked[origins[i]]);
+    }
+  };
+  if (std::all_of(asked.begin(), asked.end(), [](const auto& each) { return each.empty(); })) return dsn;
+  take(resolved.recipients, resolved.origins);
+  take(resolved.unreachable, resolved.unreachable_origins);
+  std::erase_if(dsn.of, [](const auto& each) { return each.second.empty(); });
+  return dsn;
 }
 
 }  // namespace pillarbox::app

@@ -127,7 +127,7 @@ void Console::result(const std::string& file, const mail::Envelope& envelope, co
     line.seconds("time", seconds);
     event(line);
   }
-  if (outcome.failure) complain(name_, file + ": " + outcome.failure->text);
+  if (outcome.failure) complain(name_, about(file, {outcome.failure->kind, outcome.failure->text}));
 }
 
 void Console::failed(const std::string& file, const Error& error) const {

@@ -15,6 +15,7 @@
 #include "base/result.h"
 #include "base/system.h"
 #include "config/settings.h"
+#include "queue/bounce.h"
 #include "queue/spool.h"
 #include "smtp/driver.h"
 #include "smtp/session.h"
@@ -27,7 +28,7 @@ namespace pillarbox::app {
 struct Selection {
   bool due_only = false;
   std::string id = {};         // part of it
-  std::string sender = {};     // part of its address
+  std::string sender = {};     // part of its path, "<a@b>" or "<>"
   std::string recipient = {};  // part of the address of one who is still owed it
 };
 
@@ -47,7 +48,12 @@ struct Means {
   base::HeldSignals& signals;  // end the run as soon as nothing is torn apart by it
   Secrets& secrets;
   bool roots_place = false;  // root's runner looks at it, too
+  unsigned untried = 0;      // messages that the queue could not hand out
 };
+
+// Locks a message. Nothing if somebody else has it, or if something is wrong with it: that is said, and logged. What is
+// said of one that is locked can be left to whoever locks it next.
+std::optional<queue::Locked> lock(Means& means, const std::string& id, bool again = false);
 
 class Delivery final : public smtp::Work {
  public:
@@ -91,7 +97,9 @@ class Delivery final : public smtp::Work {
   [[nodiscard]] std::string host() const;
   Result<void> clean_up(queue::Locked& locked);
   Result<void> finish(queue::Locked& locked, queue::State& state);
-  Result<void> report(const queue::Locked& locked, const queue::State& state);
+  Result<void> warn(queue::Locked& locked, queue::State& state);
+  Result<void> report(const queue::Locked& locked, const queue::State& state,
+                      queue::Notice notice = queue::Notice::failure);
   void log(const queue::Entry& entry, std::string_view status, const mail::Envelope& envelope,
            const smtp::Outcome& outcome, const Result<void>& written) const;
 

@@ -1,7 +1,7 @@
 #include "app/dry_run.h"
 
-#include <array>
 #include <cstdio>
+#include <vector>
 
 #include "app/report.h"
 #include "base/text.h"
@@ -16,7 +16,7 @@ Result<void> print_dry_run(const std::string& account, const std::string& why, s
     text += (&recipient == &recipients.front() ? "" : ", ") + recipient.path();
   }
   text += "\n\n";
-  std::array<char, 65536> piece;
+  std::vector<char> piece(65536);
   for (;;) {
     std::fwrite(text.data(), 1, text.size(), stdout);
     const auto count = transaction.message.read(piece);

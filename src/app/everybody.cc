@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -14,7 +15,6 @@
 #include <deque>
 #include <exception>
 #include <iterator>
-#include <set>
 #include <span>
 #include <system_error>
 #include <utility>
@@ -26,6 +26,9 @@
 #include "app/log.h"
 #include "app/report.h"
 #include "app/runner.h"
+#include "app/trials.h"
+#include "app/words.h"
+#include "base/passed_fd.h"
 #include "base/unique_fd.h"
 #include "queue/netstring.h"
 
@@ -35,40 +38,29 @@ namespace {
 using queue::netstring;
 
 constexpr std::size_t most_children = 8;
-constexpr std::size_t longest_message = 1U
-                                        << 18U;  // a password has 64 KiB at most, and as much may be told of a failure
 constexpr int failed_identity = 1;
 
-// Its user can stop a child, or have it wait for a file system that does not answer: others must not wait for that one.
+// A child may have much to send, or its user has it wait for a file system that does not answer: others must not wait
+// for that one.
 constexpr std::chrono::seconds longest_run = std::chrono::hours(1);
-constexpr std::chrono::seconds longest_end = std::chrono::minutes(11);  // more than a reply to a final dot may take
+constexpr std::chrono::seconds longest_round = std::chrono::minutes(5);  // then the others have their turn again
+constexpr std::chrono::seconds longest_end = std::chrono::minutes(11);   // more than a reply to a final dot may take
 
-// What a child asks its parent, and tells it.
+// Which of an account's files a child may need; a bundle of all authorities has a quarter of a megabyte.
+constexpr std::array tls_files = {&config::Account::tls_ca_file, &config::Account::tls_crl,
+                                  &config::Account::tls_certificate, &config::Account::tls_key};
+constexpr std::size_t longest_file = 16U << 20U;
+
+// What a child asks its parent, besides what it wants to know of an account.
 constexpr std::string_view ask_login = "login";
-constexpr std::string_view ask_rest = "rests";
-constexpr std::string_view tell_trouble = "trouble";
-
-bool say(int socket, std::string_view message) {
-  return ::send(socket, message.data(), message.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(message.size());
-}
-
-// One message; "" at the end. It may hold a secret.
-std::string hear(int socket) {
-  std::string message(longest_message, '\0');
-  ssize_t count = 0;
-  do {
-    count = ::recv(socket, message.data(), message.size(), 0);
-  } while (count < 0 && errno == EINTR);
-  message.resize(static_cast<std::size_t>(std::max<ssize_t>(count, 0)));  // within its capacity: nothing is copied
-  return message;
-}
+constexpr std::string_view ask_file = "file";
 
 // --- the child
 
 // What it has instead of secrets of its own: a parent.
 class ParentsSecrets final : public Secrets {
  public:
-  explicit ParentsSecrets(int socket) : socket_(socket) {}
+  ParentsSecrets(int socket, Trier& trier) : socket_(socket), trier_(trier) {}
 
   Result<std::optional<smtp::Login>> login(const config::Account& account, std::size_t host) override {
     std::string answer = ask(netstring(ask_login) + netstring(account.name) + netstring(std::uint64_t{host}));
@@ -76,11 +68,21 @@ class ParentsSecrets final : public Secrets {
     base::wipe(answer);
     return login;
   }
-  bool rests(const config::Account& account) override {
-    return ask(netstring(ask_rest) + netstring(account.name)) == netstring("yes");
-  }
-  void in_trouble(const config::Account& account) override {
-    (void)say(socket_, netstring(tell_trouble) + netstring(account.name));
+  bool rests(const config::Account& account) override { return trier_.rests(account.name); }
+  void in_trouble(const config::Account& account) override { trier_.in_trouble(account.name); }
+
+  // An account's files for TLS that its user may not read: from now on they are copies, which live as long as this.
+  void fetch_files(config::Account& account) {
+    for (std::size_t which = 0; which < tls_files.size(); ++which) {
+      std::string& path = account.*tls_files[which];
+      if (path.empty() || ::access(path.c_str(), R_OK) == 0) continue;
+      if (!say(socket_, netstring(ask_file) + netstring(account.name) + netstring(std::uint64_t{which}))) continue;
+      const base::UniqueFd file = base::take_passed(socket_);
+      auto copy = file ? base::copy_in_memory(file, longest_file) : std::nullopt;
+      if (!copy) continue;  // what is wrong with the path is said when it is opened
+      path = base::path_of(*copy);
+      files_.push_back(*std::move(copy));
+    }
   }
 
  private:
@@ -100,6 +102,8 @@ class ParentsSecrets final : public Secrets {
   }
 
   int socket_;
+  Trier& trier_;
+  std::vector<base::UniqueFd> files_;
 };
 
 // Runs all queues of one user. What is returned is the process's exit code.
@@ -115,15 +119,18 @@ int serve(const std::string& place, const queue::Resident& user, Errand& errand,
   }
   base::forbid_core_dumps();
   ::alarm(longest_run.count());  // a signal like another: it ends the run, and the rest is the next one's
-  ParentsSecrets secrets(socket);
+  Trier trier(socket);
+  ParentsSecrets secrets(socket, trier);
+  for (config::Account& account : errand.settings.accounts) secrets.fetch_files(account);
   Console console({.trace = errand.verbose}, program);
+  smtp::Views views({&console, &trier});
   Tally tally;
   for (const std::string& folder : user.folders) {
     auto spool = queue::Spool::at(place, folder, user.uid);
     const auto ran = spool ? Runner({.settings = errand.settings,
                                      .spool = *spool,
                                      .driver = errand.driver,
-                                     .view = console,
+                                     .view = views,
                                      .program = program,
                                      .system = system,
                                      .clock = clock,
@@ -145,26 +152,52 @@ struct Child {
   pid_t pid;
   base::UniqueFd socket;
   uid_t uid;
-  base::Instant until;
+  base::Instant begun;
 };
 
 class Parent {
  public:
-  Parent(std::string place, Errand errand, base::HeldSignals& signals, const base::System& system,
-         const base::Clock& clock)
-      : place_(std::move(place)), errand_(std::move(errand)), signals_(signals), system_(system), clock_(clock) {}
+  Parent(Errand errand, base::HeldSignals& signals, const base::System& system, const base::Clock& clock)
+      : errand_(std::move(errand)), signals_(signals), system_(system), clock_(clock) {}
 
-  void run(std::deque<queue::Resident> waiting) {
+  void run(const std::string& place, std::deque<queue::Resident> waiting) {
+    place_ = place;
+    round_ = base::Instant::clock::now();
     while (!children_.empty() || (!waiting.empty() && signals_.count() == 0)) {
-      while (!waiting.empty() && children_.size() < most_children && signals_.count() == 0) {
+      while (!waiting.empty() && of_this_round() < most_children && signals_.count() == 0) {
         start(waiting.front());
         waiting.pop_front();
       }
       attend();
+      if (waiting.empty() && base::Instant::clock::now() > round_ + longest_round) waiting = next_round();
     }
   }
 
+  // It may still want to know what was found out.
+  void await_own_run() {
+    while (errand_.own_run) attend();
+  }
+
  private:
+  [[nodiscard]] std::size_t of_this_round() const {
+    return static_cast<std::size_t>(
+        std::count_if(children_.begin(), children_.end(), [&](const Child& child) { return child.begun >= round_; }));
+  }
+
+  // As another run would do, which the one that is waited for may keep from being started.
+  std::deque<queue::Resident> next_round() {
+    round_ = base::Instant::clock::now();
+    errand_.selection.due_only = true;
+    trials_.begin_anew();
+    std::deque<queue::Resident> waiting;
+    for (queue::Resident& user : other_users(place_, errand_.program)) {
+      const bool busy =
+          std::any_of(children_.begin(), children_.end(), [&](const Child& child) { return child.uid == user.uid; });
+      if (!busy) waiting.push_back(std::move(user));
+    }
+    return waiting;
+  }
+
   void start(const queue::Resident& user) {
     std::array<int, 2> ends{};
     if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) return failed("socketpair");
@@ -173,10 +206,11 @@ class Parent {
     const pid_t pid = ::fork();
     if (pid < 0) return failed("fork");
     if (pid > 0) {
-      children_.push_back({pid, std::move(ours), user.uid, base::Instant::clock::now() + longest_run + longest_end});
+      children_.push_back({pid, std::move(ours), user.uid, base::Instant::clock::now()});
       return;
     }
     ours = base::UniqueFd();
+    errand_.own_run = base::UniqueFd();
     children_.clear();  // the ends of others
     ::setpgid(0, 0);    // a terminal's signals come through the parent, once
     int code = exit_code(Error::Kind::temporary);
@@ -202,17 +236,25 @@ class Parent {
     std::vector<pollfd> watched;
     for (const Child& child : children_) watched.push_back({child.socket.get(), POLLIN, 0});
     watched.push_back({signals_.descriptor(), POLLIN, 0});
+    watched.push_back({errand_.own_run.get(), POLLIN, 0});
     ::poll(watched.data(), watched.size(), 1000);
+    if (watched.back().revents != 0 && !answer(errand_.own_run.get())) {
+      trials_.left(errand_.own_run.get());
+      errand_.own_run = base::UniqueFd();
+    }
     for (std::size_t i = children_.size(); i-- > 0;) {
-      const bool late = base::Instant::clock::now() > children_[i].until;
-      if (!late && (watched[i].revents == 0 || answer(children_[i].socket.get()))) continue;
+      const Child& child = children_[i];
+      const bool late = base::Instant::clock::now() > child.begun + longest_run + longest_end || is_stopped(child.pid);
+      if (!late && (watched[i].revents == 0 || answer(child.socket.get()))) continue;
+      trials_.left(child.socket.get());
       if (late) {
-        leave(children_[i]);
+        leave(child);
       } else {
-        bury(children_[i]);
+        bury(child);
       }
       children_.erase(children_.begin() + static_cast<std::ptrdiff_t>(i));
     }
+    trials_.go_on();
   }
 
   // What a child wants to know is words of a process that reads a user's files: only the system's accounts are told of.
@@ -226,13 +268,19 @@ class Parent {
     const auto account =
         std::find_if(accounts.begin(), accounts.end(), [&](const config::Account& each) { return each.name == name; });
     if (account == accounts.end()) return false;
-    if (what == tell_trouble) {
-      troubled_.insert(account->name);
-      return true;
-    }
-    if (what == ask_rest) return say(socket, netstring(troubled_.count(account->name) > 0 ? "yes" : "no"));
-    const std::uint64_t host = fields.number();
-    return what == ask_login && !fields.failed() && host < account->hosts.size() && tell_login(socket, *account, host);
+    if (trials_.hear(what, account->name, socket)) return true;
+    const std::uint64_t number = fields.number();
+    if (fields.failed()) return false;
+    if (what == ask_file) return number < tls_files.size() && hand_over((*account).*tls_files[number], socket);
+    return what == ask_login && number < account->hosts.size() && tell_login(socket, *account, number);
+  }
+
+  // The child reads it to its end, so it must have one.
+  static bool hand_over(const std::string& path, int socket) {
+    base::UniqueFd file(path.empty() ? -1 : ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
+    struct stat status {};
+    if (file && (::fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode))) file = base::UniqueFd();
+    return base::pass(socket, file);
   }
 
   bool tell_login(int socket, const config::Account& account, std::size_t host) {
@@ -252,7 +300,7 @@ class Parent {
 
   void leave(const Child& child) const {
     ::kill(child.pid, SIGKILL);  // which takes a right that root may have given up
-    complain(errand_.program, "the run for uid " + std::to_string(child.uid) + " does not end; it is left alone");
+    complain(errand_.program, "the run for uid " + std::to_string(child.uid) + " does not go on; it is left alone");
   }
 
   void bury(const Child& child) const {
@@ -270,24 +318,29 @@ class Parent {
   const base::System& system_;
   const base::Clock& clock_;
   std::vector<Child> children_;
-  std::set<std::string> troubled_;  // accounts
-  unsigned passed_on_ = 0;          // signals
+  base::Instant round_;  // the begin of it
+  Trials trials_;
+  unsigned passed_on_ = 0;  // signals
 };
 
 }  // namespace
 
-void run_everybody(const std::string& place, Errand errand, base::HeldSignals& signals, const base::System& system,
-                   const base::Clock& clock) {
-  auto others = other_users(place, errand.program);
-  if (queue::give_names_back(place)) others = other_users(place, errand.program);
-  // Only root may write to it; the children have it open.
+void run_everybody(const std::vector<std::string>& places, Errand errand, base::HeldSignals& signals,
+                   const base::System& system, const base::Clock& clock) {
+  const std::string program = errand.program;
+  config::Log& settings = errand.settings.log;
   base::UniqueFd log;
-  if (!errand.settings.log.file.empty() && !others.empty()) {
-    log = open_log(errand.settings.log.file);
-    errand.settings.log.opened = log.get();
+  Parent parent(std::move(errand), signals, system, clock);
+  for (const std::string& place : places) {
+    auto others = other_users(place, program);
+    if (queue::give_names_back(place)) others = other_users(place, program);
+    if (!log && !settings.file.empty() && !others.empty()) {  // only root may write to it; the children have it open
+      log = open_log(settings.file);
+      settings.opened = log.get();
+    }
+    parent.run(place, {std::make_move_iterator(others.begin()), std::make_move_iterator(others.end())});
   }
-  Parent(place, std::move(errand), signals, system, clock)
-      .run({std::make_move_iterator(others.begin()), std::make_move_iterator(others.end())});
+  parent.await_own_run();
 }
 
 }  // namespace pillarbox::app

@@ -6,10 +6,12 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "app/delivery.h"
 #include "base/held_signals.h"
 #include "base/system.h"
+#include "base/unique_fd.h"
 #include "config/settings.h"
 #include "smtp/driver.h"
 
@@ -20,12 +22,13 @@ struct Errand {
   config::Settings& settings;  // the system's; a child forgets the passwords in them
   Selection selection;
   smtp::Driver driver;
-  bool verbose;         // the dialogue on standard output
-  std::string program;  // for complaints
+  bool verbose;            // the dialogue on standard output
+  std::string program;     // for complaints
+  base::UniqueFd own_run;  // a Trier's other end: that of root's own run, which goes on at the same time
 };
 
-// What is wrong with the place, or with a user's queue, is a complaint: the others are served.
-void run_everybody(const std::string& place, Errand errand, base::HeldSignals& signals, const base::System& system,
-                   const base::Clock& clock);
+// What is wrong with a place, or with a user's queue, is a complaint: the others are served.
+void run_everybody(const std::vector<std::string>& places, Errand errand, base::HeldSignals& signals,
+                   const base::System& system, const base::Clock& clock);
 
 }  // namespace pillarbox::app

@@ -8,8 +8,10 @@
 #include <csignal>
 #include <cstdlib>
 #include <exception>
+#include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "app/check.h"
@@ -47,17 +49,18 @@ bool fill_standard_descriptors() {
   }
 }
 
-int front_door(const std::vector<std::string>& args, char** argv, const base::System& system,
-               const base::Clock& clock) {
-  const std::string_view command = args.empty() ? "" : std::string_view(args[0]);
-  const std::vector<std::string> rest(args.begin() + (args.empty() ? 0 : 1), args.end());
-  if (command == "smtp") return smtp_tool(rest, argv + 1, system, clock);
+// words: those behind the program's name.
+int front_door(std::span<char*> words, const base::System& system, const base::Clock& clock) {
+  const std::string_view command = words.empty() ? "" : words[0];
+  if (!words.empty()) words = words.subspan(1);
+  std::vector<std::string> args(words.begin(), words.end());  // the only copy: a password may be among them
+  if (command == "smtp") return smtp_tool(std::move(args), words.data(), system, clock);
   keep_tls_keys();
-  if (command == "sendmail") return sendmail(rest, argv + 1, system, clock);
-  if (command == "queue") return queue_command(rest, system, clock);
-  if (command == "check") return check_command(rest, system, clock);
-  if (command == "setup") return setup_command(rest, system, clock);
-  if (command == "import") return import_command(rest);
+  if (command == "sendmail") return sendmail(std::move(args), words.data(), system, clock);
+  if (command == "queue") return queue_command(std::move(args), system, clock);
+  if (command == "check") return check_command(std::move(args), system, clock);
+  if (command == "setup") return setup_command(std::move(args), system, clock);
+  if (command == "import") return import_command(args);
   if (command == "help" || command == "--help" || command == "-h") {
     return print_front_help();
   }
@@ -71,10 +74,13 @@ int front_door(const std::vector<std::string>& args, char** argv, const base::Sy
 int dispatch(int argc, char** argv) {
   const base::System system;
   const base::Clock clock;
-  std::vector<std::string> args(argv + 1, argv + argc);
   const std::string_view name = base_name(argv[0]);
-  if (name == "smtp") return smtp_tool(std::move(args), argv + 1, system, clock);
-  if (name != "sendmail" && name != "mailq" && name != "newaliases") return front_door(args, argv + 1, system, clock);
+  const bool smtp = name == "smtp";
+  if (!smtp && name != "sendmail" && name != "mailq" && name != "newaliases") {
+    return front_door({argv + 1, argv + argc}, system, clock);
+  }
+  std::vector<std::string> args(argv + 1, argv + argc);
+  if (smtp) return smtp_tool(std::move(args), argv + 1, system, clock);
   keep_tls_keys();
   const std::string_view mode = name == "newaliases" ? "i" : name == "mailq" ? "p" : "m";
   return sendmail(std::move(args), argv + 1, system, clock, mode);

@@ -57,7 +57,7 @@ int print_queue_help(std::span<const Option> table) {
   pillarbox queue list               what waits, as mailq shows it
   pillarbox queue run                sends what is due (sendmail -q: everything)
   pillarbox queue show ID ...        a message, and what became of it so far
-  pillarbox queue retry ID ...       makes it due at once
+  pillarbox queue retry ID ...       makes it due at once, also one that has failed
   pillarbox queue remove ID ...      throws it away
 
 )" + describe(table));
@@ -110,8 +110,9 @@ OPTIONS
 EXIT STATUS
   0 accepted for all recipients    64 usage, or no recipients      65 message or address unusable
   66 file can't be read            67 a recipient was rejected     68 host unknown
-  69 refused for good, or TLS not to be had                        73 queue's place not writable
-  74 input or output failed        75 temporary failure            76 the server broke the protocol
+  69 refused for good, or TLS not to be had                        70 an error of the program
+  71 the operating system refused  73 queue's place not writable   74 input or output failed
+  75 temporary failure             76 the server broke the protocol
   77 login refused, not offered or not allowed                     78 configuration
   With several messages or recipients: the first permanent failure's, else 75 if one was temporary.
 

@@ -22,16 +22,16 @@
 namespace pillarbox::app {
 namespace {
 
-constexpr int longest_wait = 300'000;  // milliseconds
+constexpr int longest_wait = 300;  // seconds
 
-std::uint64_t failed(const std::string& program, const char* what) {
+std::nullopt_t failed(const std::string& program, const char* what) {
   complain(program, std::string(what) + ": " + std::generic_category().message(errno));
-  return 0;
+  return std::nullopt;
 }
 
 [[noreturn]] void work(const queue::Resident& user, const std::string& program,
                        const std::function<std::uint64_t()>& action, int out) {
-  std::uint64_t result = 0;
+  std::optional<std::uint64_t> result;
   try {
     if (become(user)) {
       base::forbid_core_dumps();
@@ -42,8 +42,15 @@ std::uint64_t failed(const std::string& program, const char* what) {
   } catch (const std::exception& error) {
     complain(program, error.what());
   }
-  const bool told = std::fflush(stdout) == 0 && ::write(out, &result, sizeof result) == sizeof result;
+  const bool flushed = std::fflush(stdout) == 0;
+  const bool told = flushed && result && ::write(out, &*result, sizeof *result) == sizeof *result;
   ::_exit(told ? 0 : 1);
+}
+
+// A pager waits for a person, and what writes to it for the pager.
+bool output_is_full() {
+  pollfd output{STDOUT_FILENO, POLLOUT, 0};
+  return ::poll(&output, 1, 0) == 0;
 }
 
 }  // namespace
@@ -56,8 +63,8 @@ bool become(const queue::Resident& user) {
   return ::getuid() == user.uid && ::geteuid() == user.uid && ::setuid(0) != 0;
 }
 
-std::uint64_t as_user(const queue::Resident& user, const std::string& program,
-                      const std::function<std::uint64_t()>& action) {
+std::optional<std::uint64_t> as_user(const queue::Resident& user, const std::string& program,
+                                     const std::function<std::uint64_t()>& action) {
   std::array<int, 2> ends{};
   if (::pipe2(ends.data(), O_CLOEXEC) != 0) return failed(program, "pipe");
   const base::UniqueFd in(ends[0]);
@@ -69,14 +76,22 @@ std::uint64_t as_user(const queue::Resident& user, const std::string& program,
   out = base::UniqueFd();
   std::uint64_t result = 0;
   pollfd watched{in.get(), POLLIN, 0};
-  const bool ended = ::poll(&watched, 1, longest_wait) > 0;
+  bool ended = false;
+  for (int waited = 0; waited < longest_wait && !ended && !is_stopped(pid); waited += output_is_full() ? 0 : 1) {
+    ended = ::poll(&watched, 1, 1000) > 0;
+  }
   const bool told = ended && ::read(in.get(), &result, sizeof result) == sizeof result;
-  if (!ended) ::kill(pid, SIGKILL);  // its user may have stopped it
-  while (::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
+  if (!ended) ::kill(pid, SIGKILL);  // its end is not waited for: a file system of its user's may keep it from that
+  while (ended && ::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
   }
   if (told) return result;
   complain(program, "what was done for uid " + std::to_string(user.uid) + " has come to nothing");
-  return 0;
+  return std::nullopt;
+}
+
+bool is_stopped(pid_t child) {
+  siginfo_t found{};
+  return ::waitid(P_PID, static_cast<id_t>(child), &found, WSTOPPED | WNOHANG | WNOWAIT) == 0 && found.si_pid == child;
 }
 
 std::vector<queue::Resident> other_users(const std::string& place, const std::string& program) {

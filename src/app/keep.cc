@@ -4,8 +4,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <array>
+#include <algorithm>
 #include <random>
+#include <vector>
 
 #include "base/held_signals.h"
 #include "base/unique_fd.h"
@@ -38,7 +39,7 @@ Result<std::uint64_t> size_of(mail::Message& message) {
   if (!message.rewind()) return not_again();
   if (const auto primed = message.prime(); !primed) return primed.error();
   if (const auto size = message.known_size()) return *size;
-  std::array<char, 65536> piece;
+  std::vector<char> piece(65536);
   for (;;) {
     const auto count = message.read(piece);
     if (!count) return count.error();
@@ -54,14 +55,29 @@ std::string words_on(const smtp::Verdict& verdict) {
   return verdict.reply ? std::to_string(verdict.reply->code) + " " + verdict.reply->text() : verdict.text;
 }
 
-QueuePlace default_place(const base::System& system) {
+constexpr const char* below_state = "/pillarbox/queue";
+
+std::optional<std::string> place_in_state(const base::System& system) {
+  const auto state = system.environment("XDG_STATE_HOME");
+  return state && state->starts_with('/') ? std::optional(*state + below_state) : std::nullopt;
+}
+
+std::optional<std::string> place_at_home(const base::System& system) {
+  const auto home = system.home();
+  return home ? std::optional(*home + "/.local/state" + below_state) : std::nullopt;
+}
+
+QueuePlace usual_place(const base::System& system) {
   struct stat status {};
   if (::stat(system_place, &status) == 0 && S_ISDIR(status.st_mode)) return {system_place, true};
-  if (const auto state = system.environment("XDG_STATE_HOME"); state && state->starts_with('/')) {
-    return {*state + "/pillarbox/queue"};
-  }
-  if (const auto home = system.home()) return {*home + "/.local/state/pillarbox/queue"};
+  if (auto place = place_in_state(system)) return {*std::move(place)};
+  if (auto place = place_at_home(system)) return {*std::move(place)};
   return {system_place, true};
+}
+
+bool is_our_folder(const std::string& path) {
+  struct stat status {};
+  return ::stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode) && status.st_uid == ::geteuid();
 }
 
 }  // namespace
@@ -77,13 +93,26 @@ void QueuePlace::ring() const {
   if (fd) ::unlink(name.c_str());
 }
 
+QueuePlace queue_place(const std::optional<std::string>& named, const config::Queue& queue,
+                       const base::System& system) {
+  if (named) return {*named};
+  if (!queue.directory.empty()) return {queue.directory, queue.owner == config::Owner::system};
+  return usual_place(system);
+}
+
 std::vector<QueuePlace> queue_places(const std::optional<std::string>& named, const config::Queue& queue,
                                      const base::System& system) {
-  if (named) return {{*named}};
-  std::vector<QueuePlace> places;
-  if (!queue.directory.empty()) places.push_back({queue.directory, queue.owner == config::Owner::system});
-  QueuePlace usual = default_place(system);
-  if (places.empty() || places.front().path != usual.path) places.push_back(std::move(usual));
+  std::vector<QueuePlace> places = {queue_place(named, queue, system)};
+  if (named) return places;
+  const auto add = [&places](QueuePlace place) {
+    const bool known =
+        std::any_of(places.begin(), places.end(), [&](const auto& each) { return each.path == place.path; });
+    if (!known) places.push_back(std::move(place));
+  };
+  add(usual_place(system));
+  for (auto& place : {place_in_state(system), place_at_home(system)}) {
+    if (place && is_our_folder(*place)) add({*place});
+  }
   return places;
 }
 
@@ -135,7 +164,7 @@ Result<std::string> keep(queue::Spool& spool, queue::Entry entry, const queue::S
   if (!added) return added.error();
   Octets octets(message, signals);
   if (const auto written = added->write(octets); !written) return written.error();
-  return added->commit(state);
+  return added->commit(state, [&] { return signals.count() > 0; });
 }
 
 }  // namespace pillarbox::app

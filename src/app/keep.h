@@ -28,9 +28,11 @@ struct QueuePlace {
   void ring() const;
 };
 
-// Where the caller's queue is: in the place that is named (--queue-directory), else in the configuration's, else in
-// /var/spool/pillarbox where that exists, else in the caller's own below $XDG_STATE_HOME. New mail goes to the first;
-// in the default one, which is the last, there may be mail from before there was a configuration.
+// Where new mail is kept: in the place that is named (--queue-directory), else in the configuration's, else in
+// /var/spool/pillarbox where that exists, else in the caller's own below $XDG_STATE_HOME.
+QueuePlace queue_place(const std::optional<std::string>& named, const config::Queue& queue, const base::System& system);
+// That one, and unless it is named the others in which mail may wait: from before there was a configuration, or the
+// place for all, or from another session.
 std::vector<QueuePlace> queue_places(const std::optional<std::string>& named, const config::Queue& queue,
                                      const base::System& system);
 

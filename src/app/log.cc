@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <string_view>
 #include <system_error>
 
@@ -39,6 +40,11 @@ std::optional<std::string> write_log(const config::Log& log, const Event& event,
   }
   if (!log.file.empty()) {
     note(append(log, (log.json ? "" : base::iso8601_utc(clock.now()) + " ") + line + "\n"));
+  }
+  if (log.shown) {
+    const std::string shown = event.json() + "\n";
+    std::fwrite(shown.data(), 1, shown.size(), stdout);
+    std::fflush(stdout);  // a line at once: there may be several processes
   }
   if (troubles.empty()) return std::nullopt;
   return "the log can't be written: " + troubles;

@@ -3,6 +3,7 @@
 #include <string.h>  // NOLINT(modernize-deprecated-headers): explicit_bzero is not in <cstring>
 
 #include <algorithm>
+#include <array>
 #include <boost/program_options.hpp>
 
 #include "base/text.h"
@@ -20,6 +21,13 @@ Error usage(const std::string& text) {
 
 bool can_be_server(std::string_view word) {
   return !word.empty() && word.front() != '-' && word.find('@') == std::string_view::npos;
+}
+
+// Sendmail's "-oA file", "-oT time" and "-oQ directory", and Exim's -oM…: what goes with it may be the next word.
+bool wants_a_word(std::string_view setting) {
+  constexpr std::array<std::string_view, 12> names = {"A",   "T",  "Q",  "Ma", "Maa", "Mai",
+                                                      "Mas", "Mi", "Mm", "Mr", "Ms",  "Mt"};
+  return std::find(names.begin(), names.end(), setting) != names.end();
 }
 
 // Of those that were given, which are few: a whole table takes a quarter of a short run's time, and what is in it the
@@ -101,6 +109,7 @@ class Lexer {
       }
       if (rest.empty()) return separate(word.substr(0, 1) + word[i], *option, out);
       add(out, *option, at_, i + 1);
+      skip_setting(*option, rest);
       break;
     }
     return {};
@@ -109,7 +118,7 @@ class Lexer {
   // The argument is the next word, where the option takes one.
   Result<void> separate(const std::string& name, const Option& option, po::parsed_options& out) {
     const bool there = at_ + 1 < args_.size();
-    const bool takes = option.argument == Argument::required ||
+    const bool takes = option.argument == Argument::required || option.argument == Argument::setting ||
                        (option.argument == Argument::server && there && can_be_server(args_[at_ + 1]));
     if (!takes) {
       add_flag(out, option);
@@ -117,7 +126,14 @@ class Lexer {
     }
     if (!there) return usage(name + " needs a value");
     add(out, option, ++at_, 0);
+    skip_setting(option, args_[at_]);
     return {};
+  }
+
+  // The word behind a setting, which is no recipient. An option is not passed over.
+  void skip_setting(const Option& option, std::string_view setting) {
+    if (option.argument != Argument::setting || !wants_a_word(setting)) return;
+    if (at_ + 1 < args_.size() && !args_[at_ + 1].starts_with('-')) ++at_;
   }
 
   static bool takes_value(const Option& option) {

@@ -24,6 +24,7 @@ enum class Argument {
   none,
   required,   // attached or the next word
   attached,   // attached or none at all
+  setting,    // as required; sendmail's -o, of which some have a word of their own behind it
   server,     // attached or the next word, but only what can be a server's name (no "@", no "-" in front), else none;
               // with one the rest of the words is not ours to read
   hand_over,  // none; the rest of the words is not ours to read
@@ -55,7 +56,7 @@ class Options {
   [[nodiscard]] const std::vector<std::string>& operands() const { return operands_; }
   // A secret option's argument, once; has() tells whether it is there.
   [[nodiscard]] base::Secret take_secret(std::string_view key);
-  // The keys that were given, in the table's order of names.
+  // The keys that were given, each once, in alphabetical order.
   [[nodiscard]] std::vector<std::string> keys() const;
 
  private:

@@ -107,6 +107,10 @@ void complain(std::string_view name, const Error& error) {
   if (!error.hint.empty()) complain(name, "  " + error.hint);
 }
 
+Error about(const std::string& file, Error error) {
+  return error.text.starts_with(file + ": ") ? error : std::move(error).in(file);
+}
+
 int fail(std::string_view name, const Error& error) {
   complain(name, error);
   return exit_code(error.kind);

@@ -30,6 +30,9 @@ class Tally {
 void complain(std::string_view name, const Error& error);
 void complain(std::string_view name, std::string_view text);
 
+// The error with the file's name before its text; those of a source begin with it.
+Error about(const std::string& file, Error error);
+
 // Complains, and returns the exit code.
 int fail(std::string_view name, const Error& error);
 

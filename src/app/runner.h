@@ -25,7 +25,7 @@ class Runner {
   explicit Runner(Means means, Scope scope = Scope::own) : means_(std::move(means)), scope_(scope) {}
 
   // What became of the messages is in the queue and the log. An error is the queue's own: it can't be read or written,
-  // and nothing further is tried.
+  // and nothing further is tried; or messages could not be looked at, while the others were tried.
   Result<void> run(const Selection& selection);
 
  private:
@@ -39,6 +39,7 @@ class Runner {
 
   Means means_;
   Scope scope_;
+  bool unread_ = false;  // there is mail whose account is in a file that only root may read, as far as is known
 };
 
 }  // namespace pillarbox::app

@@ -7,11 +7,13 @@
 #include <array>
 #include <optional>
 
+#include "app/account.h"
+#include "app/attempt.h"
 #include "app/help.h"
 #include "app/options.h"
-#include "app/queue_command.h"
+#include "app/queue_list.h"
+#include "app/queue_run.h"
 #include "app/report.h"
-#include "app/server.h"
 #include "app/smtp_server.h"
 #include "app/smtp_stdio.h"
 #include "app/smtp_tool.h"
@@ -20,6 +22,7 @@
 #include "app/verify.h"
 #include "base/text.h"
 #include "base/unique_fd.h"
+#include "mail/xtext.h"
 #include "smtp/driver.h"
 
 namespace pillarbox::app {
@@ -27,7 +30,6 @@ namespace {
 
 constexpr std::string_view program = "sendmail";
 constexpr std::uint64_t longest_rest = 64U << 20U;  // bytes of input that are still read when an error is known
-constexpr std::size_t longest_envelope_id = 100;    // RFC 3461 section 4.4, less what xtext adds
 
 // Every letter that some sendmail knows is known here; those without help text are accepted and ignored, and their
 // arguments with them.
@@ -48,8 +50,9 @@ constexpr auto table = std::to_array<Option>({
     {"queue-directory", '\0', Argument::required, "DIR", "where the queue is"},
     {"-q", 'q', Argument::attached, "", "run the queue: try everything now (-qR, -qS, -qI: what fits)"},
     {"driver", '\0', Argument::required, "NAME", ""},
-    {"json", '\0', Argument::none, "", "with -bp: a JSON array, an object for each message"},
-    {"-o", 'o', Argument::required, "OPTION", ""},
+    {"json", '\0', Argument::none, "",
+     "with -bp: a JSON array, an object for each message; with -q: an object for each attempt"},
+    {"-o", 'o', Argument::setting, "OPTION", ""},
     {"help", '\0', Argument::none, "", "show this page"},
     {"version", '\0', Argument::none, "", "show the version"},
     {"-s", 's', Argument::server, "SERVER", "the rest of the line is read as smtp's second or third form"},
@@ -57,6 +60,7 @@ constexpr auto table = std::to_array<Option>({
     {"-A", 'A', Argument::required, "", ""},
     {"-B", 'B', Argument::required, "", ""},
     {"-D", 'D', Argument::required, "", ""},
+    {"-E", 'E', Argument::none, "", ""},
     {"-G", 'G', Argument::none, "", ""},
     {"-L", 'L', Argument::required, "TAG", "the tag of lines in syslog"},
     {"-M", 'M', Argument::required, "", ""},
@@ -64,6 +68,7 @@ constexpr auto table = std::to_array<Option>({
     {"-O", 'O', Argument::required, "", ""},
     {"-Q", 'Q', Argument::attached, "", ""},
     {"-R", 'R', Argument::required, "full|hdrs", "what of the message reports hold"},
+    {"-S", 'S', Argument::required, "", ""},
     {"-T", 'T', Argument::required, "", ""},
     {"-U", 'U', Argument::none, "", ""},
     {"-V", 'V', Argument::required, "ID", "an identifier that reports repeat"},
@@ -76,6 +81,9 @@ constexpr auto table = std::to_array<Option>({
     {"-n", 'n', Argument::none, "", ""},
     {"-p", 'p', Argument::required, "", ""},
     {"-x", 'x', Argument::none, "", ""},
+    {"-z", 'z', Argument::required, "", ""},
+    {"-4", '4', Argument::none, "", ""},
+    {"-6", '6', Argument::none, "", ""},
     {"-I", 'I', Argument::none, "", "as -bi"},
     {"dry-run", '\0', Argument::none, "", "show the envelope and the message, and send nothing"},
 });
@@ -94,7 +102,7 @@ Result<void> check_mode(const std::string& mode, const Options& options) {
   if (mode == "s" && options.has("-t")) return usage("-t and -bs: RCPT names the recipients");
   if (mode == "s" && !options.operands().empty()) return usage("-bs takes no recipients: RCPT names them");
   if (mode != "m" && options.has("dry-run")) return usage("--dry-run shows a message, and -b" + mode + " has none");
-  if (const auto driver = options.last("driver"); driver && !parse_driver(*driver)) {
+  if (const auto driver = options.last("driver"); driver && !smtp::parse_driver(*driver)) {
     return usage("--driver " + *driver + ": engine, pipeline or auto");
   }
   return {};
@@ -126,7 +134,7 @@ bool dots_are_content(const Options& options) {
 smtp::Dsn dsn_of(const Options& options) {
   smtp::Dsn dsn;
   if (const auto when = options.last("-N")) {
-    dsn.notify = parse_notify(*when).value_or("");
+    dsn.notify = mail::parse_notify(*when).value_or("");
     if (dsn.notify.empty()) complain(program, "-N " + *when + ": never, or some of success,failure,delay");
   }
   if (const auto what = options.last("-R")) {
@@ -134,8 +142,7 @@ smtp::Dsn dsn_of(const Options& options) {
     if (dsn.returned.empty()) complain(program, "-R " + *what + ": full or hdrs");
   }
   if (const auto id = options.last("-V")) {
-    const bool sound = !id->empty() && id->size() <= longest_envelope_id &&
-                       std::all_of(id->begin(), id->end(), [](char c) { return c >= ' ' && c < 0x7f; });
+    const bool sound = mail::is_envelope_id(*id);
     if (sound) dsn.envelope_id = *id;
     if (!sound) complain(program, "-V: an identifier has 1 to 100 printable characters");
   }
@@ -157,7 +164,7 @@ Manner manner_of(const Options& options, const std::string& mode) {
   return {.config = options.last("config"),
           .directory = options.last("queue-directory"),
           .log_tag = options.last("-L"),
-          .driver = parse_driver(options.last("driver").value_or("auto")).value(),
+          .driver = smtp::parse_driver(options.last("driver").value_or("auto")).value(),
           .queue = !options.has("no-queue"),
           .queue_only = options.has("queue-only") || std::find(sets.begin(), sets.end(), "dq") != sets.end(),
           .dry_run = options.has("dry-run"),
@@ -169,7 +176,7 @@ QueueCall queue_call(const Options& options) {
   return {.program = std::string(program),
           .config = options.last("config"),
           .directory = options.last("queue-directory"),
-          .driver = parse_driver(options.last("driver").value_or("auto")).value(),
+          .driver = smtp::parse_driver(options.last("driver").value_or("auto")).value(),
           .log_tag = options.last("-L"),
           .verbose = options.has("-v"),
           .json = options.has("json")};
@@ -187,6 +194,19 @@ Selection selection(const Options& options) {
   return wanted;
 }
 
+// The bytes that a message may have whose sender is not known yet: what the largest account takes.
+std::uint64_t largest_message(const Options& options, const base::System& system) {
+  const std::uint64_t otherwise = config::Account().max_message_size;  // it may wait for an account
+  const auto loaded = load_configuration(options.last("config"), system);
+  if (!loaded) return otherwise;
+  const auto named = options.last("account");
+  std::uint64_t largest = 0;
+  for (const config::Account& account : loaded->settings.accounts) {
+    if (!named || account.name == *named) largest = std::max(largest, account.max_message_size);
+  }
+  return largest > 0 ? largest : otherwise;
+}
+
 // A message that came by SMTP goes the way of all, and what became of it is the reply.
 smtp::Reply submit_one(const Options& options, const SmtpMail& mail, std::unique_ptr<base::Source> content,
                        const base::System& system, const base::Clock& clock) {
@@ -194,7 +214,7 @@ smtp::Reply submit_one(const Options& options, const SmtpMail& mail, std::unique
   Request request = request_of(options);
   request.sender = mail.sender;
   request.recipients = mail.recipients;
-  if (!mail.dsn.notify.empty()) request.dsn.notify = mail.dsn.notify;
+  request.asked = mail.asked;
   if (!mail.dsn.returned.empty()) request.dsn.returned = mail.dsn.returned;
   if (!mail.dsn.envelope_id.empty()) request.dsn.envelope_id = mail.dsn.envelope_id;
   const auto sent = submit.run(request, std::move(content));
@@ -204,7 +224,68 @@ smtp::Reply submit_one(const Options& options, const SmtpMail& mail, std::unique
   }
   if (sent->code == 0) return {250, {"2.0.0 accepted"}};
   if (sent->passing) return {451, {"4.0.0 " + sent->why}};
-  return {554, {"5.0.0 " + sent->why}};
+  // One answer for all, and no queue to send a notification from: a person has to read who must not get it again.
+  return {554, {"5.0.0 " + sent->why + (sent->accepted ? "; all others have it" : "")}};
+}
+
+// A message on standard input goes its way. The exit code.
+int send_message(const Options& options, const base::System& system, const base::Clock& clock) {
+  const bool terminal = ::isatty(STDIN_FILENO) == 1;
+  const auto dot = dots_are_content(options) ? LoneDot::content
+                   : terminal                ? LoneDot::ends_terminal
+                                             : LoneDot::ends_pipe;
+  auto input = std::make_unique<DotSource>(std::make_unique<base::FileSource>(STDIN_FILENO, "standard input"), dot);
+  Submit submit(manner_of(options, "m"), std::string(program), system, clock);
+  const auto sent = submit.run(request_of(options), std::move(input));
+  // Who was refused for good is not to be had; who was missed is the caller's, who has to know.
+  if (sent) return sent->accepted && !sent->missed && error_mode(options) == "e" ? 0 : sent->code;
+  // The writer hears our exit code, not a broken pipe, unless it never ends.
+  base::FileSource rest(STDIN_FILENO, "standard input");
+  if (!terminal) base::drain(rest, longest_rest);
+  return fail(program, sent.error());
+}
+
+Result<int> done(const Result<void>& result) {
+  return result ? Result<int>(0) : Result<int>(result.error());
+}
+
+// Does what the options ask for. The exit code; an error is one that nobody was told of yet.
+Result<int> perform(const Options& options, std::string_view name_mode, const base::System& system,
+                    const base::Clock& clock) {
+  if (error_mode(options) == "q") silence_standard_error();
+  const auto config = options.last("config");
+  const std::string mode = options.has("-I") ? "i" : options.last("-b").value_or(std::string(name_mode));
+  if (const auto known = check_mode(mode, options); !known) return known.error();
+  // What a caller left open is not ours to keep. (For smtp it may be a message: the shell's <(command) is /dev/fd/63.)
+  ::close_range(3, ~0U, 0);
+  if (mode == "p") return done(list_queue(queue_call(options), system, clock));  // and no run, whatever -q says
+  if (options.has("-q")) return done(run_queue(queue_call(options), selection(options), system, clock));
+  if (mode == "h" || mode == "H") return 0;  // of host states there are none to show or to forget
+  if (mode == "i") return done(check_aliases(config, system));
+  const std::string name = options.last("-F").value_or("");
+  if (base::has_control(name)) return usage("-F " + base::quote(name) + ": control characters are not allowed");
+  if (mode == "v") {
+    const Request request{.account = options.last("account"), .sender = options.last("-f")};
+    return verify(request, options.operands(), config, system, clock);
+  }
+  if (mode == "s") {
+    SmtpServer server(system.host_name(), largest_message(options, system));
+    return serve_stdio(std::move(server), [&](const SmtpMail& mail, std::unique_ptr<base::Source> content) {
+      return submit_one(options, mail, std::move(content), system, clock);
+    });
+  }
+  if (options.operands().empty() && !options.has("-t") && ::isatty(STDIN_FILENO) == 1) {
+    return Error{Error::Kind::usage, "there are no recipients", "sendmail [options] recipient ... < message"};
+  }
+  return send_message(options, system, clock);
+}
+
+// The exit code of what came to nothing before there was a message. Callers often keep neither that nor our words.
+int refuse(const Error& error, const std::optional<std::string>& config, const std::optional<std::string>& tag,
+           const base::System& system, const base::Clock& clock) {
+  complain(program, error);
+  log_failure(error, config, tag, program, system, clock);
+  return exit_code(error.kind);
 }
 
 }  // namespace
@@ -216,7 +297,7 @@ std::span<const Option> sendmail_options() {
 int sendmail(std::vector<std::string> args, char** argv, const base::System& system, const base::Clock& clock,
              std::string_view name_mode) {
   const auto options = Options::parse(table, args, Operands::last);
-  if (!options) return fail(program, options.error());
+  if (!options) return refuse(options.error(), {}, {}, system, clock);
   if (options->has("smtp")) {
     // In front, so that what is left stands where argv has it.
     const auto word = std::find(args.begin(), args.end(), "--smtp");
@@ -231,43 +312,8 @@ int sendmail(std::vector<std::string> args, char** argv, const base::System& sys
   if (options->has("version")) {
     return print_version();
   }
-  if (error_mode(*options) == "q") silence_standard_error();
-  const std::string mode = options->has("-I") ? "i" : options->last("-b").value_or(std::string(name_mode));
-  if (const auto known = check_mode(mode, *options); !known) return fail(program, known.error());
-  // What a caller left open is not ours to keep. (For smtp it may be a message: the shell's <(command) is /dev/fd/63.)
-  ::close_range(3, ~0U, 0);
-  if (mode == "p") return list_queue(queue_call(*options), system);  // and no run, whatever -q says
-  if (options->has("-q")) return run_queue(queue_call(*options), selection(*options), system, clock);
-  if (mode == "h" || mode == "H") return 0;  // of host states there are none to show or to forget
-  if (mode == "i") return check_aliases(options->last("config"), system);
-  const std::string name = options->last("-F").value_or("");
-  if (base::has_control(name)) {
-    return fail(program, usage("-F " + base::quote(name) + ": control characters are not allowed"));
-  }
-  if (mode == "v") {
-    return verify({.account = options->last("account"), .sender = options->last("-f")}, options->operands(),
-                  options->last("config"), system, clock);
-  }
-  const bool terminal = ::isatty(STDIN_FILENO) == 1;
-  if (mode == "m" && terminal && options->operands().empty() && !options->has("-t")) {
-    return fail(program, {Error::Kind::usage, "there are no recipients", "sendmail [options] recipient ... < message"});
-  }
-  if (mode == "s") {
-    return serve_stdio(system.host_name(), [&](const SmtpMail& mail, std::unique_ptr<base::Source> content) {
-      return submit_one(*options, mail, std::move(content), system, clock);
-    });
-  }
-  const auto dot = dots_are_content(*options) ? LoneDot::content
-                   : terminal                 ? LoneDot::ends_terminal
-                                              : LoneDot::ends_pipe;
-  auto input = std::make_unique<DotSource>(std::make_unique<base::FileSource>(STDIN_FILENO, "standard input"), dot);
-  Submit submit(manner_of(*options, mode), std::string(program), system, clock);
-  const auto sent = submit.run(request_of(*options), std::move(input));
-  if (sent) return sent->accepted && error_mode(*options) == "e" ? 0 : sent->code;
-  // The writer hears our exit code, not a broken pipe, unless it never ends.
-  base::FileSource rest(STDIN_FILENO, "standard input");
-  if (!terminal) base::drain(rest, longest_rest);
-  return fail(program, sent.error());
+  const auto code = perform(*options, name_mode, system, clock);
+  return code ? *code : refuse(code.error(), options->last("config"), options->last("-L"), system, clock);
 }
 
 }  // namespace pillarbox::app

@@ -1,6 +1,7 @@
 #include "app/server.h"
 
 #include "base/text.h"
+#include "config/place.h"
 
 namespace pillarbox::app {
 
@@ -27,12 +28,6 @@ Result<smtp::Proxy> parse_proxy(const base::Secret& text) {
   auto url = config::parse_proxy_url(text);
   if (!url) return std::move(url).error();
   return smtp::Proxy{std::move(url->name), base::Secret(text.reveal())};
-}
-
-std::optional<smtp::Driver> parse_driver(std::string_view name) {
-  if (name == "engine") return smtp::Driver::engine;
-  if (name == "pipeline") return smtp::Driver::pipeline;
-  return name == "auto" ? std::optional(smtp::Driver::automatic) : std::nullopt;
 }
 
 }  // namespace pillarbox::app

@@ -6,8 +6,7 @@
 #include <string_view>
 
 #include "base/result.h"
-#include "config/place.h"
-#include "smtp/driver.h"
+#include "base/secret.h"
 #include "smtp/endpoint.h"
 
 namespace pillarbox::app {
@@ -24,13 +23,5 @@ Result<Server> parse_server(std::string_view text);
 // "SCHEME://[USER:PASSWORD@]HOST[:PORT]" with the scheme socks4, socks4a, socks5, socks5h or http. The error does not
 // show the text, which may hold a password.
 Result<smtp::Proxy> parse_proxy(const base::Secret& text);
-
-using config::parse_helo;
-using config::parse_notify;
-using config::parse_port;
-using config::parse_source_address;
-
-// "engine", "pipeline" or "auto"; nothing for any other name.
-std::optional<smtp::Driver> parse_driver(std::string_view name);
 
 }  // namespace pillarbox::app

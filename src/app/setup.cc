@@ -20,11 +20,13 @@
 #include "app/discover.h"
 #include "app/help.h"
 #include "app/report.h"
+#include "base/disk.h"
 #include "base/dns.h"
 #include "base/new_file.h"
 #include "base/secret.h"
 #include "base/text.h"
 #include "base/unique_fd.h"
+#include "config/choices.h"
 #include "config/load.h"
 #include "config/place.h"
 #include "config/secret.h"
@@ -60,28 +62,19 @@ constexpr auto table = std::to_array<Option>({
 
 constexpr std::array<std::string_view, 3> sources = {"password-file", "password-command", "password-env"};
 
-struct TlsName {
-  std::string_view name;
-  config::Tls tls;
-};
-constexpr std::array<TlsName, 4> tls_names = {{{"implicit", config::Tls::implicit},
-                                               {"starttls", config::Tls::starttls},
-                                               {"opportunistic", config::Tls::opportunistic},
-                                               {"off", config::Tls::off}}};
-
 Error usage(const std::string& text, const std::string& hint = "") {
   return {Error::Kind::usage, text, hint};
 }
 
-Result<TlsName> parse_tls(std::string_view name) {
-  const auto* found =
-      std::find_if(tls_names.begin(), tls_names.end(), [&](const TlsName& t) { return t.name == name; });
-  if (found == tls_names.end()) return usage(base::quote(name) + ": implicit, starttls, opportunistic or off");
-  return *found;
+Result<config::Tls> parse_tls(std::string_view word) {
+  const auto* found = config::find_choice(config::tls_choices, word);
+  if (!found) return usage(base::quote(word) + ": implicit, starttls, opportunistic or off");
+  return found->meaning;
 }
 
-const TlsName& named(config::Tls tls) {
-  return *std::find_if(tls_names.begin(), tls_names.end(), [&](const TlsName& each) { return each.tls == tls; });
+std::string word_of(config::Tls tls) {
+  const auto& all = config::tls_choices;
+  return std::string(std::find_if(all.begin(), all.end(), [&](const auto& each) { return each.meaning == tls; })->word);
 }
 
 // Whoever sits at the terminal, if somebody does.
@@ -133,7 +126,7 @@ class Person {
 
 struct Answers {
   config::Place server;
-  TlsName tls = tls_names[1];
+  config::Tls tls = config::Tls::starttls;
   std::string user;    // "": no login
   std::string source;  // the option that names where the password is; "": it is in `password`
   std::string place;   // that option's value
@@ -171,6 +164,16 @@ class Questions {
         return usage("--" + key + " " + base::quote(value) + ": control characters are not allowed");
       }
     }
+    if (const auto given = options_.last("tls")) {
+      const auto tls = parse_tls(*given);
+      if (!tls) return usage("--tls " + tls.error().text);
+      wanted_.tls = *tls;
+    }
+    if (const auto given = options_.last("port")) {
+      const auto port = config::parse_port(*given);
+      if (!port) return usage("--port " + port.error().text);
+      wanted_.port = *port;
+    }
     if (options_.last("account") == "") return usage("--account: a name is needed");
     if (const auto from = options_.last("from")) {
       if (const auto address = mail::Address::parse(*from); !address) return usage("--from: " + address.error().text);
@@ -192,7 +195,11 @@ class Questions {
     } else if (auto known = look_up(); !known) {
       return std::move(known).error();
     } else if (!*known) {
-      if (!person_.there()) return missing("--host", "DNS does not say where " + domain() + "'s mail is submitted");
+      if (!person_.there()) {
+        const std::string tls = wanted_.tls ? " with --tls " + word_of(*wanted_.tls) : "";
+        const std::string port = wanted_.port ? " with --port " + std::to_string(*wanted_.port) : "";
+        return missing("--host", "DNS does not say where " + domain() + "'s mail is submitted" + tls + port);
+      }
       auto place = person_.ask<config::Place>("Server", "", parse_host);
       if (!place) return std::move(place).error();
       answers_.server = *std::move(place);
@@ -202,24 +209,20 @@ class Questions {
 
   // TLS and port, where they are not known yet.
   Result<void> terms() {
-    if (const auto given = options_.last("tls")) {
-      auto tls = parse_tls(*given);
-      if (!tls) return usage("--tls " + tls.error().text);
-      answers_.tls = *tls;
+    if (wanted_.tls) {
+      answers_.tls = *wanted_.tls;
     } else if (!found_ && person_.there()) {
-      auto tls = person_.ask<TlsName>("TLS: implicit, starttls, opportunistic or off", "starttls", parse_tls);
+      auto tls = person_.ask<config::Tls>("TLS: implicit, starttls, opportunistic or off", "starttls", parse_tls);
       if (!tls) return std::move(tls).error();
       answers_.tls = *tls;
     }
-    if (const auto given = options_.last("port")) {
-      auto port = config::parse_port(*given);
-      if (!port) return usage("--port " + port.error().text);
-      if (!found_ && answers_.server.port && *answers_.server.port != *port) {
+    if (wanted_.port) {
+      if (answers_.server.port.value_or(*wanted_.port) != *wanted_.port) {
         return usage("--host and --port name different ports");
       }
-      answers_.server.port = *port;
+      answers_.server.port = wanted_.port;
     } else if (!answers_.server.port && person_.there()) {
-      auto port = person_.ask<int>("Port", std::to_string(config::default_port(answers_.tls.tls)), config::parse_port);
+      auto port = person_.ask<int>("Port", std::to_string(config::default_port(answers_.tls)), config::parse_port);
       if (!port) return std::move(port).error();
       answers_.server.port = *port;
     }
@@ -228,7 +231,7 @@ class Questions {
 
   // True if DNS names a server that will do.
   Result<bool> look_up() {
-    const auto found = discover(domain(), dns_);
+    const auto found = discover(domain(), wanted_, dns_);
     if (!found && person_.there()) {
       person_.tell(found.error().text);
       return false;
@@ -236,13 +239,12 @@ class Questions {
     if (!found) return Error{found.error().kind, found.error().text, "--host names the server without DNS"};
     if (!*found) return false;
     const Found& server = **found;
-    const std::string name =
-        server.host + ":" + std::to_string(server.port) + " (tls " + std::string(named(server.tls).name) + ")";
+    const std::string name = server.host + ":" + std::to_string(server.port) + " (tls " + word_of(server.tls) + ")";
     person_.tell(domain() + "'s mail is submitted at " + name + ", says DNS.");
     if (auto agreed = agree(server.host, name); !agreed || !*agreed) return agreed;
     found_ = true;
     answers_.server = {.host = server.host, .port = server.port};
-    answers_.tls = named(server.tls);
+    answers_.tls = server.tls;
     return true;
   }
 
@@ -300,6 +302,7 @@ class Questions {
   const mail::Address& address_;
   const base::Dns& dns_;
   Person person_;
+  Wanted wanted_;  // by options
   Answers answers_;
   bool found_ = false;  // by DNS
 };
@@ -320,8 +323,8 @@ std::string configuration_of(const Answers& answers) {
   out += "accounts = (\n  {\n";
   add("    name", answers.account);
   add("    host", answers.server.host);
-  out += "    port = " + std::to_string(answers.server.port.value_or(config::default_port(answers.tls.tls))) + ";\n";
-  add("    tls", answers.tls.name);
+  out += "    port = " + std::to_string(answers.server.port.value_or(config::default_port(answers.tls))) + ";\n";
+  add("    tls", word_of(answers.tls));
   add("    from", answers.from);
   if (!answers.user.empty()) {
     out += "    auth = {\n";
@@ -413,8 +416,7 @@ Result<int> set_up(const Options& options, const base::System& system, const bas
     return code;
   }
   if (!options.has("output")) {
-    const std::string folder = config::folder_of(*path);
-    if (auto made = base::make_folders(folder.substr(0, folder.size() - 1)); !made) return std::move(made).error();
+    if (auto made = base::make_folders(base::folder_of(*path)); !made) return std::move(made).error();
   }
   auto written = base::write_new_file(*path, text, force);
   base::wipe(text);

@@ -1,9 +1,7 @@
 #include "app/smtp_server.h"
 
-#include <algorithm>
 #include <utility>
 
-#include "app/server.h"
 #include "base/text.h"
 #include "mail/envelope.h"
 #include "mail/xtext.h"
@@ -12,7 +10,6 @@ namespace pillarbox::app {
 namespace {
 
 constexpr std::size_t longest_reply_text = 500;
-constexpr std::size_t longest_envelope_id = 100;  // RFC 3461 section 4.4, less what xtext adds
 
 struct Parameter {
   std::string name;  // in capitals
@@ -61,15 +58,6 @@ std::optional<Argument> parse(std::string_view text, std::string_view keyword) {
   return argument;
 }
 
-// ENVID's value, if it is one.
-std::optional<std::string> read_envelope_id(std::string_view value) {
-  auto id = mail::from_xtext(value);
-  const auto printable = [](char c) { return base::is_ascii(c) && !base::is_control(c); };
-  const bool sound =
-      id && !id->empty() && id->size() <= longest_envelope_id && std::all_of(id->begin(), id->end(), printable);
-  return sound ? id : std::nullopt;
-}
-
 smtp::Reply bad_parameter(const Parameter& parameter) {
   return {501, {"5.5.4 " + parameter.name + ": no such value"}};
 }
@@ -92,31 +80,13 @@ std::optional<smtp::Reply> take(const Parameter& parameter, smtp::Dsn& dsn) {
     dsn.returned = base::upper(value);
     sound = dsn.returned == "FULL" || dsn.returned == "HDRS";
   } else if (parameter.name == "ENVID") {
-    const auto id = read_envelope_id(value);
-    sound = id.has_value();
+    const auto id = mail::from_xtext(value);
+    sound = id && mail::is_envelope_id(*id);
     dsn.envelope_id = id.value_or("");
   } else {
     return unknown_parameter(parameter);
   }
   return sound ? std::nullopt : std::optional(bad_parameter(parameter));
-}
-
-// What is said of all recipients where each had a word: NEVER only if that is everybody's, else all that one of them
-// asked for. One without a word is told of a failure.
-std::string merged(const std::vector<std::string>& notify) {
-  const auto all = [&](std::string_view word) {
-    return std::all_of(notify.begin(), notify.end(), [&](const std::string& each) { return each == word; });
-  };
-  if (all("")) return "";
-  if (all("NEVER")) return "NEVER";
-  std::string out;
-  for (const std::string_view word : {"SUCCESS", "FAILURE", "DELAY"}) {
-    const bool wanted = std::any_of(notify.begin(), notify.end(), [&](const std::string& each) {
-      return each.find(word) != std::string::npos || (each.empty() && word == "FAILURE");
-    });
-    if (wanted) out += (out.empty() ? "" : ",") + std::string(word);
-  }
-  return out;
 }
 
 }  // namespace
@@ -155,7 +125,7 @@ smtp::Reply SmtpServer::hello(std::string_view verb, std::string_view name) {
   if (name.empty()) return {501, {"5.5.4 " + std::string(verb) + " needs a name"}};
   take();
   if (verb == "HELO") return {250, {host_}};
-  return {250, {host_, "PIPELINING", "SIZE", "8BITMIME", "DSN", "ENHANCEDSTATUSCODES"}};
+  return {250, {host_, "PIPELINING", "SIZE " + std::to_string(largest_), "8BITMIME", "DSN", "ENHANCEDSTATUSCODES"}};
 }
 
 smtp::Reply SmtpServer::mail(std::string_view text) {
@@ -167,6 +137,8 @@ smtp::Reply SmtpServer::mail(std::string_view text) {
   SmtpMail mail{.sender = sender->path(), .recipients = {}};
   for (const Parameter& parameter : argument->parameters) {
     if (auto refusal = app::take(parameter, mail.dsn)) return *std::move(refusal);
+    const auto size = parameter.name == "SIZE" ? base::number(*parameter.value) : std::nullopt;
+    if (size > largest_) return {552, {"5.3.4 the message has more than " + std::to_string(largest_) + " bytes"}};
   }
   mail_ = std::move(mail);
   return {250, {"2.1.0 ok"}};
@@ -178,20 +150,21 @@ smtp::Reply SmtpServer::recipient(std::string_view text) {
   if (!argument) return {501, {"5.5.4 RCPT TO:<address>"}};
   const auto address = mail::Address::parse(argument->path);
   if (!address) return {553, {"5.1.3 " + address.error().text}};
-  std::string notify;
+  smtp::RecipientDsn asked;
   for (const Parameter& parameter : argument->parameters) {
     const std::string value = parameter.value.value_or("");
     if (parameter.name == "NOTIFY") {
-      notify = parse_notify(value).value_or("");
-      if (notify.empty()) return bad_parameter(parameter);
-    } else if (parameter.name == "ORCPT") {  // the address's history, which no other program here has made
-      if (value.find(';') == std::string::npos) return bad_parameter(parameter);
+      asked.notify = mail::parse_notify(value).value_or("");
+      if (asked.notify.empty()) return bad_parameter(parameter);
+    } else if (parameter.name == "ORCPT") {
+      if (!mail::is_original_recipient(value)) return bad_parameter(parameter);
+      asked.original = value;
     } else {
       return unknown_parameter(parameter);
     }
   }
   mail_->recipients.push_back(argument->path);
-  notify_.push_back(notify);
+  mail_->asked.push_back(std::move(asked));
   return {250, {"2.1.5 ok"}};
 }
 
@@ -203,9 +176,7 @@ smtp::Reply SmtpServer::data(std::string_view argument) {
 }
 
 SmtpMail SmtpServer::take() {
-  SmtpMail mail = std::exchange(mail_, std::nullopt).value_or(SmtpMail{});
-  mail.dsn.notify = merged(std::exchange(notify_, {}));
-  return mail;
+  return std::exchange(mail_, std::nullopt).value_or(SmtpMail{});
 }
 
 smtp::Reply reply_to(const Error& error) {

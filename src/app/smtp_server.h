@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -19,8 +20,9 @@
 namespace pillarbox::app {
 
 struct SmtpMail {
-  std::string sender;                   // "<a@b>" or "<>"
-  std::vector<std::string> recipients;  // an address each, as it was written
+  std::string sender;                          // "<a@b>" or "<>"
+  std::vector<std::string> recipients;         // an address each, as it was written
+  std::vector<smtp::RecipientDsn> asked = {};  // of each
   smtp::Dsn dsn = {};
 };
 
@@ -28,8 +30,8 @@ class SmtpServer {
  public:
   static constexpr std::size_t longest_command = 512;  // with its line end (RFC 5321 section 4.5.3.1.4)
 
-  // The name that it greets with.
-  explicit SmtpServer(std::string host) : host_(std::move(host)) {}
+  // The name that it greets with, and the bytes that a message may have.
+  SmtpServer(std::string host, std::uint64_t largest) : host_(std::move(host)), largest_(largest) {}
 
   [[nodiscard]] smtp::Reply greeting() const;
   // A line without its line end. After a 354 take() has the envelope, and what comes next is the message.
@@ -44,8 +46,8 @@ class SmtpServer {
   smtp::Reply data(std::string_view argument);
 
   std::string host_;
+  std::uint64_t largest_;
   std::optional<SmtpMail> mail_;
-  std::vector<std::string> notify_;  // of each recipient
   bool ended_ = false;
 };
 

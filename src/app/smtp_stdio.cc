@@ -5,11 +5,11 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstring>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "app/report.h"
 #include "mail/dots.h"
@@ -61,7 +61,7 @@ class Input {
 
  private:
   base::Source& source_;
-  std::array<char, 65536> buffer_ = {};
+  std::vector<char> buffer_ = std::vector<char>(65536);
   std::size_t at_ = 0;
   std::size_t end_ = 0;
 };
@@ -123,10 +123,9 @@ int give_up(const Error& error, const SmtpWrite& write) {
 
 }  // namespace
 
-int serve_smtp(base::Source& source, std::string host, const SmtpWrite& write, const SmtpSubmit& submit) {
+int serve_smtp(base::Source& source, SmtpServer server, const SmtpWrite& write, const SmtpSubmit& submit) {
   const int unheard = exit_code(Error::Kind::io);
   Input input(source);
-  SmtpServer server(std::move(host));
   if (!write(wire_text(server.greeting()))) return unheard;
   while (!server.ended()) {
     const auto line = input.line();
@@ -157,11 +156,10 @@ Result<std::size_t> PatientSource::read(std::span<char> out) {
   return source_.read(out);
 }
 
-int serve_stdio(std::string host, const SmtpSubmit& submit) {
+Result<int> serve_stdio(SmtpServer server, const SmtpSubmit& submit) {
   struct stat status {};
   if (::fstat(STDIN_FILENO, &status) == 0 && S_ISSOCK(status.st_mode)) {
-    complain("sendmail", "-bs: standard input is a socket, and this is no network server");
-    return exit_code(Error::Kind::usage);
+    return Error{Error::Kind::usage, "-bs: standard input is a socket, and this is no network server"};
   }
   PatientSource input(STDIN_FILENO, std::chrono::minutes(5));
   const auto write = [](std::string_view text) {
@@ -172,7 +170,7 @@ int serve_stdio(std::string host, const SmtpSubmit& submit) {
     }
     return true;
   };
-  return serve_smtp(input, std::move(host), write, submit);
+  return serve_smtp(input, std::move(server), write, submit);
 }
 
 }  // namespace pillarbox::app

@@ -21,7 +21,7 @@ using SmtpWrite = std::function<bool(std::string_view)>;
 
 // A session, until QUIT or the input's end, which is no error wherever it comes. The exit code: 0, or 74 if input or
 // output failed. An error of the input that is temporary is silence, answered by 421.
-int serve_smtp(base::Source& input, std::string host, const SmtpWrite& write, const SmtpSubmit& submit);
+int serve_smtp(base::Source& input, SmtpServer server, const SmtpWrite& write, const SmtpSubmit& submit);
 
 // A descriptor that somebody else closes; after so long without a byte the error is temporary.
 class PatientSource final : public base::Source {
@@ -36,7 +36,7 @@ class PatientSource final : public base::Source {
   std::chrono::milliseconds patience_;
 };
 
-// On our own descriptors, for five minutes of silence at most. A socket is refused (64): this is no network server.
-int serve_stdio(std::string host, const SmtpSubmit& submit);
+// On our own descriptors, for five minutes of silence at most. usage (64) for a socket: this is no network server.
+Result<int> serve_stdio(SmtpServer server, const SmtpSubmit& submit);
 
 }  // namespace pillarbox::app

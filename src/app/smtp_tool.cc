@@ -2,11 +2,13 @@
 
 #include <unistd.h>
 
+#include <condition_variable>
 #include <deque>
 #include <functional>
 #include <map>
 #include <mutex>
 #include <optional>
+#include <system_error>
 #include <thread>
 
 #include "app/account.h"
@@ -35,7 +37,7 @@ constexpr int most_failed_connections = 5;
 
 Result<void> envelope_of(const mail::Header& header, std::optional<mail::ReversePath>& sender,
                          std::vector<mail::Address>& recipients) {
-  auto found = mail::recipients_of(header);
+  auto found = mail::recipients_of(header, mail::Resent::first_block);
   if (!found) return found.error();
   recipients.clear();
   for (mail::Mailbox& mailbox : *found) recipients.push_back(std::move(mailbox.address));
@@ -57,7 +59,7 @@ Result<smtp::Transaction> prepare(const Task& task, Input input, const std::stri
   if (task.from_header) {
     auto read = mail::read_header(std::move(source), mail::Normaliser::Nul::refuse,
                                   task.raw ? mail::Form::raw : mail::Form::normal);
-    if (!read) return std::move(read).error().in(input.name);
+    if (!read) return about(input.name, std::move(read).error());
     if (auto found = envelope_of(read->header, sender, recipients); !found) {
       return std::move(found).error().in(input.name);
     }
@@ -72,7 +74,7 @@ Result<smtp::Transaction> prepare(const Task& task, Input input, const std::stri
                           : mail::Message(std::move(head), std::move(source),
                                           mail::Normaliser(part, mail::Normaliser::Nul::refuse));
   if (envelope->recipients().size() > 1) message.keep();
-  if (auto primed = message.prime(); !primed) return std::move(primed).error().in(input.name);
+  if (auto primed = message.prime(); !primed) return about(input.name, std::move(primed).error());
   return smtp::Transaction{.name = input.name,
                            .envelope = *std::move(envelope),
                            .message = std::move(message),
@@ -97,6 +99,9 @@ class Results {
   std::size_t next_ = 0;
 };
 
+// How a worker stands with the server: it wants nothing, it wants a connection on which to say MAIL, it has one.
+enum class Footing { none, sought, found };
+
 // What the connections of a run share. Every member function takes the lock for itself.
 class Run {
  public:
@@ -111,41 +116,56 @@ class Run {
       : task_(task),
         inputs_(std::move(inputs)),
         spool_(std::move(spool)),
-        console_(task.output, std::string(program)),
-        workers_(task.jobs) {}
+        console_(task.output, std::string(program)) {}
 
-  // The next message. Nothing: the worker's part is done.
-  std::optional<Piece> next() {
-    const std::lock_guard reading(reading_);
-    if (auto piece = returned()) return piece;
-    auto input = inputs_.next();
-    if (!input) {
-      const std::lock_guard lock(mutex_);
-      if (!returned_.empty()) return take_returned();
-      --workers_;
+  // The next message. Nothing: the worker's part is done, which is not known while another seeks a connection: if that
+  // comes to nothing, its message is here again.
+  std::optional<Piece> next(Footing& mine) {
+    if (mine == Footing::none) step(mine, Footing::sought);
+    if (auto piece = read_next()) return piece;
+    std::unique_lock lock(mutex_);
+    if (mine == Footing::sought) change(mine, Footing::none);
+    changed_.wait(lock, [this] { return !returned_.empty() || sought_ == 0; });
+    if (returned_.empty()) {
+      change(mine, Footing::none);
       return std::nullopt;
     }
-    if (task_.jobs > 1 && task_.work == Task::Work::mboxes && input->source) {
-      // It is a part of a file that others go on reading.
-      input->source = base::spool(**input->source, spool_);
-    }
-    return Piece{numbers_++, *std::move(input), std::nullopt};
+    if (mine == Footing::none) change(mine, Footing::sought);
+    return take_returned();
+  }
+
+  void step(Footing& mine, Footing next) {
+    const std::lock_guard lock(mutex_);
+    change(mine, next);
   }
 
   // While another worker waits for a writer nothing is known, and nothing at hand.
-  [[nodiscard]] bool last() {
+  [[nodiscard]] bool last(Footing mine) {
     const std::unique_lock reading(reading_, std::try_to_lock);
     const std::lock_guard lock(mutex_);
-    return reading.owns_lock() && returned_.empty() && inputs_.last();
+    return reading.owns_lock() && returned_.empty() && inputs_.last() && !others_seek(mine);
   }
-  [[nodiscard]] bool ready() {
+  [[nodiscard]] bool ready(Footing mine) {
     const std::unique_lock reading(reading_, std::try_to_lock);
     const std::lock_guard lock(mutex_);
-    return reading.owns_lock() && (!returned_.empty() || inputs_.ready());
+    if (!reading.owns_lock()) return false;
+    return !returned_.empty() || (inputs_.ready() && !(inputs_.last() && others_seek(mine)));
   }
   [[nodiscard]] std::optional<smtp::Verdict> given_up() const {
     const std::lock_guard lock(mutex_);
     return final_;
+  }
+
+  // The right to log in: until a login stands, one worker at a time has it, so that a password is refused once. What is
+  // returned owns no lock where none is needed.
+  [[nodiscard]] std::unique_lock<std::mutex> turn_to_log_in() {
+    if (!task_.endpoint.login) return {};
+    std::unique_lock turn(login_);
+    if (logged_in_) turn.unlock();
+    return turn;
+  }
+  void logged_in(const std::unique_lock<std::mutex>& turn) {
+    if (turn.owns_lock()) logged_in_ = true;
   }
 
   void failed(std::size_t number, const std::string& name, const Error& error) {
@@ -156,14 +176,15 @@ class Run {
     });
   }
 
-  // A server that takes no further connection is left to those that have one: true if the message was handed to them,
-  // and the worker is to end. (mine: it has been told so before.)
-  bool hand_back(bool mine, std::size_t number, smtp::Transaction& transaction, const smtp::Outcome& outcome) {
+  // A server that takes no further connection is left to those that have one, or may get one: true if the message was
+  // handed to them, and the worker is to end.
+  bool hand_back(Footing& mine, std::size_t number, smtp::Transaction& transaction, const smtp::Outcome& outcome) {
     const std::lock_guard lock(mutex_);
-    const bool crowded = outcome.failure && outcome.failure->account && outcome.failure->passing;
-    const bool others = workers_ > (mine ? 0U : 1U);
+    const auto& failure = outcome.failure;
+    const bool crowded = failure && failure->account && (failure->passing || failure->elsewhere);
+    const bool others = sought_ + found_ > (mine == Footing::none ? 0U : 1U);
     if (!crowded || !others || !transaction.message.untouched()) return false;
-    if (!mine) --workers_;
+    change(mine, Footing::none);
     returned_.push_back({number, {transaction.name, Result<std::unique_ptr<base::Source>>(nullptr)}, {}});
     returned_.back().transaction.emplace(std::move(transaction));
     return true;
@@ -186,10 +207,31 @@ class Run {
   [[nodiscard]] int exit_code() const { return tally_.exit_code(); }
 
  private:
+  // Of those that have come back, else of the inputs.
+  std::optional<Piece> read_next() {
+    const std::lock_guard reading(reading_);
+    if (auto piece = returned()) return piece;
+    auto input = inputs_.next();
+    if (!input) return std::nullopt;
+    if (task_.jobs > 1 && task_.work == Task::Work::mboxes && input->source) {
+      // It is a part of a file that others go on reading.
+      input->source = base::spool(**input->source, spool_);
+    }
+    return Piece{numbers_++, *std::move(input), std::nullopt};
+  }
+
   std::optional<Piece> returned() {
     const std::lock_guard lock(mutex_);
     return returned_.empty() ? std::nullopt : std::optional(take_returned());
   }
+
+  void change(Footing& mine, Footing next) {
+    sought_ += static_cast<unsigned>(next == Footing::sought) - static_cast<unsigned>(mine == Footing::sought);
+    found_ += static_cast<unsigned>(next == Footing::found) - static_cast<unsigned>(mine == Footing::found);
+    mine = next;
+    changed_.notify_all();
+  }
+  [[nodiscard]] bool others_seek(Footing mine) const { return sought_ > (mine == Footing::sought ? 1U : 0U); }
 
   Piece take_returned() {
     Piece piece = std::move(returned_.front());
@@ -210,18 +252,45 @@ class Run {
   }
 
   const Task& task_;
-  std::mutex reading_;  // of the inputs, which may take as long as their writers
+  std::mutex login_;        // the first, and what comes of it
+  bool logged_in_ = false;  // somebody is, or was
+  std::mutex reading_;      // of the inputs, which may take as long as their writers
   Inputs inputs_;
   base::SpoolFolder spool_;
   std::size_t numbers_ = 0;
   mutable std::mutex mutex_;  // of all below; taken behind the other
   const Console console_;     // for results
-  unsigned workers_;          // that will ask for more
+  std::condition_variable changed_;
+  unsigned sought_ = 0, found_ = 0;  // workers of that footing
   std::deque<Piece> returned_;
   Results results_;
   Tally tally_;
   int failed_connections_ = 0;          // in a row
   std::optional<smtp::Verdict> final_;  // of the account; no further message is tried
+};
+
+// A worker's footing, and its turn to log in, which it leaves when it is logged in.
+class Turn final : public smtp::View {
+ public:
+  Turn(Run& run, Footing& footing) : run_(run), footing_(footing) {}
+
+  void take() {
+    if (!turn_.owns_lock()) turn_ = run_.turn_to_log_in();
+  }
+  void leave() { turn_ = {}; }
+  void connecting(std::string_view /*server*/) override {
+    if (footing_ == Footing::found) run_.step(footing_, Footing::sought);
+  }
+  void ready(const smtp::Connection& /*connection*/) override {
+    if (footing_ == Footing::sought) run_.step(footing_, Footing::found);
+    run_.logged_in(turn_);
+    leave();
+  }
+
+ private:
+  Run& run_;
+  Footing& footing_;
+  std::unique_lock<std::mutex> turn_;
 };
 
 // One connection after another, and the messages that go by them.
@@ -234,8 +303,9 @@ class Worker final : public smtp::Work {
         console_(task.output, std::string(program)),
         waterfall_(task.output.json),
         progress_(!task.output.trace && task.jobs == 1, system),
-        views_(task.timing ? std::vector<smtp::View*>{&progress_, &console_, &waterfall_}
-                           : std::vector<smtp::View*>{&progress_, &console_}) {}
+        turn_(run, footing_),
+        views_(task.timing ? std::vector<smtp::View*>{&progress_, &console_, &turn_, &waterfall_}
+                           : std::vector<smtp::View*>{&progress_, &console_, &turn_}) {}
 
   Result<void> connect_to(const smtp::Endpoint& endpoint) {
     auto session = smtp::Session::make(endpoint.clone(), views_);
@@ -257,11 +327,13 @@ class Worker final : public smtp::Work {
       complain(program, error.what());
       run_.add(Error::Kind::temporary);
     }
+    turn_.leave();
+    run_.step(footing_, Footing::none);
   }
 
   std::optional<smtp::Transaction> next() override {
     while (!retired_) {
-      auto piece = run_.next();
+      auto piece = run_.next(footing_);
       if (!piece) {
         retired_ = true;
         break;
@@ -273,6 +345,7 @@ class Worker final : public smtp::Work {
       if (transaction) {
         numbers_.push_back(piece->number);
         progress_.expect(transaction->message.expected_size());
+        turn_.take();
         return *std::move(transaction);
       }
       run_.failed(piece->number, name, transaction.error());
@@ -280,19 +353,20 @@ class Worker final : public smtp::Work {
     return std::nullopt;
   }
 
-  [[nodiscard]] bool last() const override { return retired_ || run_.last(); }
-  [[nodiscard]] bool ready() const override { return retired_ || run_.ready(); }
+  [[nodiscard]] bool last() const override { return retired_ || run_.last(footing_); }
+  [[nodiscard]] bool ready() const override { return retired_ || run_.ready(footing_); }
   [[nodiscard]] std::optional<smtp::Verdict> given_up() const override { return run_.given_up(); }
 
   void done(smtp::Transaction& transaction, const smtp::Outcome& outcome) override {
     progress_.clear();
     const std::size_t number = numbers_.front();
     numbers_.pop_front();
-    if (run_.hand_back(retired_, number, transaction, outcome)) {
+    if (run_.hand_back(footing_, number, transaction, outcome)) {
       retired_ = true;
-      return;
+    } else {
+      run_.done(number, transaction, outcome);
     }
-    run_.done(number, transaction, outcome);
+    turn_.leave();
   }
 
  private:
@@ -302,6 +376,8 @@ class Worker final : public smtp::Work {
   Console console_;
   Waterfall waterfall_;
   Progress progress_;
+  Footing footing_ = Footing::none;
+  Turn turn_;
   smtp::Views views_;
   std::unique_ptr<smtp::Session> session_;
   std::deque<std::size_t> numbers_;  // of those that the driver has
@@ -312,15 +388,19 @@ Result<int> run(const Task& task, const base::System& system, const base::Clock&
   if (task.continue_on_reject) {
     complain(program, "-c sends a message that nobody is to get: only a server under test should be treated so");
   }
-  Run shared(task, Inputs(task, task.endpoint, system, clock), folder_in(queue_places({}, {}, system).front()));
+  Run shared(task, Inputs(task, task.endpoint, system, clock), folder_in(queue_place({}, {}, system)));
   std::deque<Worker> workers;
   for (unsigned i = 0; i < task.jobs; ++i) {
     Worker& worker = workers.emplace_back(task, shared, system, clock);
     if (auto ready = worker.connect_to(task.endpoint); !ready) return std::move(ready).error();
   }
   std::vector<std::jthread> threads;
-  for (std::size_t i = 1; i < workers.size(); ++i) threads.emplace_back([&worker = workers[i]] { worker.work(); });
-  workers[0].work();
+  try {
+    for (std::size_t i = 1; i < workers.size(); ++i) threads.emplace_back([&worker = workers[i]] { worker.work(); });
+  } catch (const std::system_error& error) {  // those that there are do it all
+    complain(program, std::string("fewer connections at once: ") + error.what());
+  }
+  workers.front().work();
   threads.clear();  // joins them
   return shared.exit_code();
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <utility>
 
 namespace pillarbox::app {
 
@@ -25,6 +26,8 @@ Result<void> DotSource::refill() {
   at_ = 0;
   if (*count == 0) {
     ended_ = true;  // what is held is a dot on the last line, and goes
+    // Unless a line without anything is behind it: of two CRs without an LF each is a line end.
+    if (dot_ == LoneDot::ends_pipe && held_.ends_with("\r\r")) ready_ = std::exchange(held_, {});
     return {};
   }
   for (const char c : std::span(chunk).first(*count)) {
@@ -34,16 +37,21 @@ Result<void> DotSource::refill() {
   return {};
 }
 
+// Lines end as the normaliser has it: at an LF and the CRs in front of it, and at a CR alone.
 void DotSource::take(char c) {
   if (!held_.empty()) {
-    const bool whole = held_.back() == '\n';
-    if (!whole && (c == '\n' || (c == '\r' && held_ == "."))) {
+    if ((c == '\n' || c == '\r') && held_.back() != '\n') {
       held_ += c;
       ended_ = c == '\n' && dot_ == LoneDot::ends_terminal;
       return;
     }
+    const bool alone = held_.size() > 1;
+    if (alone && dot_ == LoneDot::ends_terminal) {  // at a CR
+      ended_ = true;
+      return;
+    }
     ready_ += held_;
-    line_start_ = whole;
+    line_start_ = alone;
     held_.clear();
   }
   if (line_start_ && c == '.') {
@@ -51,7 +59,7 @@ void DotSource::take(char c) {
     return;
   }
   ready_ += c;
-  line_start_ = c == '\n';
+  line_start_ = c == '\n' || c == '\r';
 }
 
 }  // namespace pillarbox::app

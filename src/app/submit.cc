@@ -3,6 +3,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <exception>
+#include <iterator>
 #include <numeric>
 #include <utility>
 #include <vector>
@@ -45,13 +47,38 @@ class One final : public smtp::Work {
   smtp::Outcome outcome_;
 };
 
+// Whom no server was asked about has been refused, too: a recipient like the others from here on.
+void add_unreachable(Submission& submission, smtp::Outcome& outcome) {
+  if (submission.unreachable.empty()) return;
+  mail::Envelope& envelope = submission.transaction.envelope;
+  std::vector<mail::Address> all = envelope.recipients();
+  std::ranges::move(std::exchange(submission.unreachable, {}), std::back_inserter(all));
+  auto whole = mail::Envelope::make(envelope.sender(), all);
+  if (!whole) return;
+  envelope = *std::move(whole);  // without those who are another's target, and have it as such
+  outcome.recipients.resize(
+      envelope.recipients().size(),
+      {.fate = smtp::Fate::rejected, .kind = Error::Kind::no_user, .text = names_nobody, .reply = std::nullopt});
+}
+
 }  // namespace
 
 Submit::Submit(Manner manner, std::string program, const base::System& system, const base::Clock& clock)
     : manner_(std::move(manner)), program_(std::move(program)), system_(system), clock_(clock) {}
 
 Result<Sent> Submit::run(const Request& request, std::unique_ptr<base::Source> input) {
-  auto sent = try_to(request, std::move(input));
+  settled_.reset();
+  auto sent = [&]() -> Result<Sent> {
+    try {
+      return try_to(request, std::move(input));
+    } catch (const std::exception& error) {  // there is no memory left, for one thing: later there may be
+      if (settled_) {                        // what is told of it, and logged, makes no difference to it
+        complain(program_, error.what());
+        return *std::move(settled_);
+      }
+      return Error{Error::Kind::temporary, error.what()};
+    }
+  }();
   if (!sent) {
     if (manner_.log_tag) settings_.log.tag = base::escape(*manner_.log_tag);  // by the log's defaults, perhaps
     log_attempt(settings_.log,
@@ -71,19 +98,22 @@ Result<Sent> Submit::try_to(const Request& request, std::unique_ptr<base::Source
   auto loaded = load_configuration(manner_.config, system_);
   if (loaded) {
     settings_ = std::move(loaded->settings);
-  } else if (!manner_.queue || manner_.config || account_named_ || manner_.dry_run) {
-    return loaded.error();
   } else {
     trouble = loaded.error();
   }
+  const bool may_wait = manner_.queue && !manner_.config && !account_named_ && !manner_.dry_run;
+  if (trouble && !may_wait) return *trouble;
   if (manner_.log_tag) settings_.log.tag = base::escape(*manner_.log_tag);
   auto read = mail::read_header(std::move(input), mail::Normaliser::Nul::drop);
   if (!read) return read.error();
   std::string why;
   if (!trouble) {
     const auto account = choose_account(request, read->header, settings_);
-    if (!account) return account.error();
-    account_ = *account;
+    if (!account && !may_wait) return account.error();
+    if (!account) trouble = account.error();  // there is none, or none yet
+    account_ = account ? *account : nullptr;
+  }
+  if (account_) {
     host_ = account_->hosts.front().name;
     if (manner_.dry_run) why = why_chosen(request, read->header, settings_);
   }
@@ -93,24 +123,25 @@ Result<Sent> Submit::try_to(const Request& request, std::unique_ptr<base::Source
   if (!submission) return submission.error();
   if (manner_.dry_run) {
     if (auto shown = print_dry_run(account_->name, why, submission->transaction); !shown) return shown.error();
-    return Sent{};
+    auto outcome = smtp::untried(submission->transaction.envelope.recipients().size(), {.fate = smtp::Fate::accepted});
+    add_unreachable(*submission, outcome);
+    std::string missed = report(submission->transaction.envelope, outcome);
+    const smtp::Verdict* worst = outcome.worst();
+    return Sent{.code = worst ? exit_code(worst->kind) : 0, .why = std::move(missed)};
   }
   if (trouble) return give_up(*submission, *trouble);
   if (manner_.queue_only && may_queue()) {
-    const std::size_t recipients = submission->transaction.envelope.recipients().size();
-    return store(*submission, smtp::untried(recipients, {}), queue::State::fresh(recipients), 0);
+    return finish(*submission, smtp::untried(submission->transaction.envelope.recipients().size(), {}), false);
   }
   return send(*submission);
 }
 
 QueuePlace Submit::place() const {
-  return queue_places(manner_.directory, settings_.queue, system_).front();
+  return queue_place(manner_.directory, settings_.queue, system_);
 }
 
 Result<Sent> Submit::send(Submission& submission) {
-  if (!account_->tls_verify && account_->tls != config::Tls::off) {
-    complain(program_, "account " + account_->name + " has tls_verify = false: the server may be anybody");
-  }
+  warn_of(*account_, program_);
   Console console({.trace = manner_.trace}, program_);
   auto endpoint = endpoint_of(*account_, system_);
   auto session = endpoint ? smtp::Session::make(*std::move(endpoint), console)
@@ -119,6 +150,7 @@ Result<Sent> Submit::send(Submission& submission) {
   One work(submission.transaction);
   smtp::submit(**session, work, manner_.driver, false);
   host_ = (*session)->host();
+  connection_ = (*session)->connection();
   return finish(submission, work.outcome());
 }
 
@@ -132,16 +164,17 @@ Result<Sent> Submit::give_up(Submission& submission, const Error& error) {
 }
 
 // What was not taken waits in the queue where trying later can help; else the caller is told.
-Result<Sent> Submit::finish(Submission& submission, const smtp::Outcome& outcome, bool tried) {
+Result<Sent> Submit::finish(Submission& submission, smtp::Outcome outcome, bool tried) {
+  add_unreachable(submission, outcome);
   Tally tally;
   bool waits = false;
+  bool missed = false;
   for (const smtp::Verdict& verdict : outcome.recipients) {
     if (verdict.fate == smtp::Fate::accepted) continue;
-    if (may_queue() && worth_keeping(verdict)) {
-      waits = true;
-    } else {
-      tally.add(verdict.kind);
-    }
+    const bool worth = worth_keeping(verdict);
+    waits = waits || (worth && may_queue());
+    missed = missed || (worth && !may_queue());
+    if (!worth || !may_queue()) tally.add(verdict.kind);
   }
   int code = tally.exit_code();
   // Some have it, or will: a caller who hears one answer only must not try again for all of them.
@@ -158,42 +191,50 @@ Result<Sent> Submit::finish(Submission& submission, const smtp::Outcome& outcome
       state.next = {};
       state.last = {};
     }
-    return store(submission, outcome, state, report_later ? 0 : code);
+    return store(submission, outcome, state, code, report_later);
   }
   const smtp::Verdict* worst = outcome.worst();
-  log(submission, outcome, code, worst ? "failed" : "sent", "");
   Sent sent{.code = code,
             .accepted = outcome.accepted.has_value(),
             .passing = worst && worth_keeping(*worst),
-            .why = report(submission.transaction.envelope, outcome)};
+            .missed = missed};
+  settled_ = sent;
+  log(submission, outcome, code, worst ? "failed" : "sent", "");
+  sent.why = report(submission.transaction.envelope, outcome);
+  tell_who_has_it(submission.transaction.envelope, outcome);
   if (outcome.accepted && may_queue()) {
     run_in_background(manner_.directory, manner_.config, settings_.queue, system_, clock_);
   }
   return sent;
 }
 
-// Puts the message into the queue; code is what those come to who wait for nothing any more.
-Sent Submit::store(Submission& submission, const smtp::Outcome& outcome, const queue::State& state, int code) {
+// Puts the message into the queue; code is what those come to who wait for nothing any more, of whom its sender may be
+// told later.
+Sent Submit::store(Submission& submission, const smtp::Outcome& outcome, const queue::State& state, int code,
+                   bool report_later) {
   const mail::Envelope& envelope = submission.transaction.envelope;
-  auto id = enqueue(submission, state);
+  auto id = enqueue(submission, state, report_later ? 0 : code);
   std::string why = report(envelope, outcome);
+  tell_who_has_it(envelope, outcome);
   if (!id) {
     complain(program_, id.error());
     code = code != 0 ? code : exit_code(id.error().kind);
     log(submission, outcome, code, "failed", "");
-    return {.code = code, .accepted = false, .passing = true, .why = id.error().text};  // not for all who could have it
+    // Where nobody waits for it, all who could have it do.
+    if (!state.owes()) return {.code = code, .accepted = true, .why = std::move(why)};
+    return {.code = code, .accepted = false, .passing = true, .why = id.error().text};
   }
+  if (report_later) code = 0;
   for (std::size_t i = 0; !manner_.queue_only && i < state.recipients.size(); ++i) {
-    const std::string who = envelope.recipients()[i].text();
-    const queue::Progress progress = state.recipients[i].progress;
-    if (progress == queue::Progress::owed) complain(program_, who + ": waits in the queue as " + *id);
-    if (progress == queue::Progress::accepted) complain(program_, who + ": was sent the message");
+    if (state.recipients[i].progress != queue::Progress::owed) continue;
+    complain(program_, envelope.recipients()[i].text() + ": waits in the queue as " + *id);
   }
   log(submission, outcome, code, "queued", *id);
   return {.code = code, .accepted = true, .passing = false, .why = std::move(why)};
 }
 
-Result<std::string> Submit::enqueue(Submission& submission, const queue::State& state) const {
+// code is what it comes to if that can be done.
+Result<std::string> Submit::enqueue(Submission& submission, const queue::State& state, int code) {
   const QueuePlace where = place();
   auto spool = open_queue(where, true);
   if (!spool) return spool.error();
@@ -210,6 +251,7 @@ Result<std::string> Submit::enqueue(Submission& submission, const queue::State& 
   const bool due = state.owes() && state.next == queue::Time{};
   const bool announced = due && entry.owner != queue::Owner::user && where.is_roots();
   auto id = keep(**spool, std::move(entry), state, submission.transaction.message);
+  if (id) settled_ = Sent{.code = code, .accepted = true};
   if (id && announced) {  // the timer finds it all the same
     (void)(*spool)->announce();
     where.ring();
@@ -219,16 +261,19 @@ Result<std::string> Submit::enqueue(Submission& submission, const queue::State& 
 
 // Says who did not get it, and why.
 std::string Submit::report(const mail::Envelope& envelope, const smtp::Outcome& outcome) const {
-  std::string all;
-  const auto say = [&](const std::string& text) {
-    if (!told_) complain(program_, text);
-    all += (all.empty() ? "" : "; ") + text;
-  };
-  for (std::size_t i = 0; i < outcome.recipients.size(); ++i) {
-    if (outcome.refused_alone(i)) say(envelope.recipients()[i].text() + ": " + outcome.recipients[i].text);
+  const std::vector<std::string> all = refusals(envelope, outcome);
+  for (const std::string& line : all) {
+    if (!told_ || line != outcome.failure->text) complain(program_, line);
   }
-  if (outcome.failure && !outcome.failure->text.empty()) say(outcome.failure->text);
-  return all;
+  return base::join(all, "; ");
+}
+
+void Submit::tell_who_has_it(const mail::Envelope& envelope, const smtp::Outcome& outcome) const {
+  if (!outcome.worst()) return;
+  for (std::size_t i = 0; i < outcome.recipients.size(); ++i) {
+    if (outcome.recipients[i].fate != smtp::Fate::accepted) continue;
+    complain(program_, envelope.recipients()[i].text() + ": was sent the message");
+  }
 }
 
 void Submit::log(const Submission& submission, const smtp::Outcome& outcome, int code, std::string_view status,
@@ -236,6 +281,7 @@ void Submit::log(const Submission& submission, const smtp::Outcome& outcome, int
   log_attempt(settings_.log,
               {.account = account_,
                .host = host_,
+               .connection = connection_,
                .envelope = &submission.transaction.envelope,
                .outcome = outcome,
                .exit_code = code,

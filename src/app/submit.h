@@ -36,6 +36,7 @@ struct Sent {
   int code = 0;           // for exit()
   bool accepted = false;  // the server has it for somebody, or it waits in the queue
   bool passing = false;   // it failed, and later it may not
+  bool missed = false;    // there is no queue, and somebody might have got it later
   std::string why = {};   // it failed, for people
 };
 
@@ -50,10 +51,13 @@ class Submit {
   Result<Sent> try_to(const Request& request, std::unique_ptr<base::Source> input);
   Result<Sent> send(Submission& submission);
   Result<Sent> give_up(Submission& submission, const Error& error);
-  Result<Sent> finish(Submission& submission, const smtp::Outcome& outcome, bool tried = true);
-  Sent store(Submission& submission, const smtp::Outcome& outcome, const queue::State& state, int code);
-  Result<std::string> enqueue(Submission& submission, const queue::State& state) const;
+  Result<Sent> finish(Submission& submission, smtp::Outcome outcome, bool tried = true);
+  Sent store(Submission& submission, const smtp::Outcome& outcome, const queue::State& state, int code,
+             bool report_later);
+  Result<std::string> enqueue(Submission& submission, const queue::State& state, int code);
   [[nodiscard]] std::string report(const mail::Envelope& envelope, const smtp::Outcome& outcome) const;
+  // Where others do not have it.
+  void tell_who_has_it(const mail::Envelope& envelope, const smtp::Outcome& outcome) const;
   [[nodiscard]] QueuePlace place() const;
   [[nodiscard]] bool may_queue() const { return settings_.queue.enabled && manner_.queue; }
   void log(const Submission& submission, const smtp::Outcome& outcome, int code, std::string_view status,
@@ -66,8 +70,10 @@ class Submit {
   config::Settings settings_;
   const config::Account* account_ = nullptr;
   bool account_named_ = false;
-  std::string host_;   // that was talked to
-  bool told_ = false;  // what is wrong, before it is reported of the recipients
+  std::string host_;  // that was talked to
+  smtp::Connection connection_;
+  std::optional<Sent> settled_;  // what the message at hand has come to, once nothing can change that
+  bool told_ = false;            // what is wrong, before it is reported of the recipients
 };
 
 }  // namespace pillarbox::app

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <optional>
 #include <system_error>
+#include <vector>
 
 #include "base/unique_fd.h"
 #include "smtp/outcome.h"
@@ -56,7 +57,7 @@ class Lines {
   }
 
   Result<void> read() {
-    std::array<char, 65536> piece;
+    std::vector<char> piece(65536);
     ssize_t count = 0;
     do {
       count = ::read(fd_, piece.data(), piece.size());
@@ -74,7 +75,7 @@ class Lines {
 
 Result<void> play(smtp::Script& script, Lines& lines, bool terminal) {
   for (;;) {
-    if (terminal && script.over()) return {};  // nobody waits for a Ctrl-D
+    if (terminal && script.over()) return script.finish();  // nobody waits for a Ctrl-D
     auto line = lines.next(script);
     if (!line) return std::move(line).error();
     if (!*line) return script.finish();

@@ -4,10 +4,13 @@
 #include <array>
 
 #include "app/account.h"
+#include "app/report.h"
 #include "app/server.h"
 #include "base/text.h"
+#include "config/choices.h"
 #include "config/place.h"
 #include "config/secret.h"
+#include "mail/xtext.h"
 
 namespace pillarbox::app {
 namespace {
@@ -68,6 +71,8 @@ constexpr auto table = std::to_array<Option>({
     {"driver", '\0', Argument::required, "auto|engine|pipeline", "libcurl's engine or the pipeline (default: auto)"},
 });
 
+constexpr std::string_view program = "smtp";
+
 Error usage(const std::string& text) {
   return {Error::Kind::usage, text, "smtp -h shows how to call it"};
 }
@@ -100,7 +105,7 @@ class Reader {
  private:
   Result<void> read_driver() {
     const std::string driver = options_.last("driver").value_or("auto");
-    const auto known = parse_driver(driver);
+    const auto known = smtp::parse_driver(driver);
     if (!known) return usage("--driver " + driver + ": engine, pipeline or auto");
     task_.driver = *known;
     task_.continue_on_reject = options_.has("continue-on-reject");
@@ -113,13 +118,14 @@ class Reader {
 
   Result<void> read_dsn() {
     if (const auto when = options_.last("dsn-notify")) {
-      auto notify = parse_notify(*when);
+      auto notify = mail::parse_notify(*when);
       if (!notify) return usage("--dsn-notify " + *when + ": never, or some of success,failure,delay");
       task_.dsn.notify = *std::move(notify);
     }
     if (const auto what = options_.last("dsn-return")) {
-      if (*what != "headers" && *what != "full") return usage("--dsn-return " + *what + ": headers or full");
-      task_.dsn.returned = *what == "full" ? "FULL" : "HDRS";
+      const auto* returned = config::find_choice(config::dsn_returns, *what);
+      if (!returned) return usage("--dsn-return " + *what + ": headers or full");
+      task_.dsn.returned = returned->meaning;
     }
     return {};
   }
@@ -189,6 +195,7 @@ class Reader {
     const auto account = settings_.account(options_.last("account"));
     if (!account) return account.error();
     account_ = *account;
+    warn_of(*account_, program);
     auto endpoint = way_to(*account_, 0, system_);
     if (!endpoint) return std::move(endpoint).error();
     task_.endpoint = *std::move(endpoint);
@@ -236,13 +243,14 @@ class Reader {
     if (!server) return as_usage(server.error());
     std::optional<int> port = server->port;
     if (const auto given = options_.last("port")) {
-      const auto number = parse_port(*given);
+      const auto number = config::parse_port(*given);
       if (!number) return as_usage(number.error());
       if (port && *port != *number) return usage("-p " + *given + " and the server's own port are different");
       port = *number;
     }
     task_.endpoint.host = server->host;
-    task_.endpoint.port = port.value_or(server->implicit_tls ? 465 : 25);
+    task_.endpoint.port =
+        port.value_or(config::default_port(server->implicit_tls ? config::Tls::implicit : config::Tls::off));
     task_.endpoint.tls.mode = server->implicit_tls ? smtp::TlsMode::implicit : smtp::TlsMode::none;
     return {};
   }
@@ -266,12 +274,13 @@ class Reader {
   Result<void> read_way() {
     smtp::Endpoint& endpoint = task_.endpoint;
     if (options_.has("proxy")) {
+      base::forbid_core_dumps();  // it may have a password
       auto proxy = parse_proxy(options_.take_secret("proxy"));
       if (!proxy) return std::move(proxy).error().in("--proxy");
       endpoint.proxy = *std::move(proxy);
     }
     if (const auto address = options_.last("source-address")) {
-      auto source = parse_source_address(*address);
+      auto source = config::parse_source_address(*address);
       if (!source) return std::move(source).error().in("--source-address");
       endpoint.source_address = *std::move(source);
     }
@@ -320,6 +329,7 @@ class Reader {
         return usage("--" + std::string(option) + ": the value is empty");
       }
     }
+    if (options_.has("ca-file") && !tls.verify) complain(program, "--ca-file without -V: nothing is verified");
     tls.ca_file = options_.last("ca-file").value_or("");
     tls.ciphers = options_.last("ciphers").value_or("");
     tls.certificate = options_.last("client-cert").value_or("");
@@ -334,19 +344,13 @@ class Reader {
   }
 
   Result<void> read_tls_version() {
-    using smtp::TlsVersion;
-    const std::string least = options_.last("tls-min").value_or("");
-    for (const auto& [name, version] : {std::pair{"", TlsVersion::any},  // old servers are tested, too
-                                        {"1.0", TlsVersion::v1_0},
-                                        {"1.1", TlsVersion::v1_1},
-                                        {"1.2", TlsVersion::v1_2},
-                                        {"1.3", TlsVersion::v1_3}}) {
-      if (least == name) {
-        task_.endpoint.tls.at_least = version;
-        return {};
-      }
-    }
-    return usage("--tls-min " + least + ": 1.0, 1.1, 1.2 or 1.3");
+    task_.endpoint.tls.at_least = smtp::TlsVersion::any;  // old servers are tested, too
+    const auto least = options_.last("tls-min");
+    if (!least) return {};
+    const auto* version = config::find_choice(config::tls_versions, *least);
+    if (!version) return usage("--tls-min " + *least + ": 1.0, 1.1, 1.2 or 1.3");
+    task_.endpoint.tls.at_least = tls_version_of(version->meaning);
+    return {};
   }
 
   // The last of all: where anything else is wrong, no command is run and nobody is asked.
@@ -397,7 +401,7 @@ class Reader {
 
   Result<void> read_rest() {
     if (options_.has("helo") || task_.endpoint.helo.empty()) {
-      const auto helo = parse_helo(options_.last("helo").value_or(system_.fully_qualified_name()));
+      const auto helo = config::parse_helo(options_.last("helo").value_or(system_.fully_qualified_name()));
       if (!helo) return as_usage(helo.error());
       task_.endpoint.helo = *helo;
     }

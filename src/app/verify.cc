@@ -20,14 +20,19 @@ Result<config::Settings> settings_of(const std::optional<std::string>& named, co
   return std::move(loaded->settings);
 }
 
+struct Operand {
+  std::string text;
+  Result<std::vector<mail::Mailbox>> wanted;
+};
+
 // What the operand becomes, each address once.
-Result<std::string> addresses(const Composer& composer, const std::string& operand, const config::Aliases& aliases) {
-  const auto wanted = mail::parse_list(operand);
-  if (!wanted) return wanted.error();
-  const auto resolved = composer.resolve(*wanted, aliases);
+Result<std::string> addresses(const Composer& composer, const Operand& operand, const config::Aliases& aliases) {
+  if (!operand.wanted) return operand.wanted.error();
+  const auto resolved = composer.resolve(*operand.wanted, aliases);
   if (!resolved) return resolved.error();
-  const auto envelope = mail::Envelope::make(mail::ReversePath(), *resolved);
-  if (!envelope) return Error{Error::Kind::no_user, "there is no address"};
+  if (!resolved->unreachable.empty()) return Error{Error::Kind::no_user, names_nobody};
+  const auto envelope = mail::Envelope::make(mail::ReversePath(), resolved->recipients);
+  if (!envelope) return envelope.error();
   std::string all;
   for (const mail::Address& address : envelope->recipients()) all += (all.empty() ? "" : ", ") + address.text();
   return all;
@@ -35,45 +40,53 @@ Result<std::string> addresses(const Composer& composer, const std::string& opera
 
 }  // namespace
 
-int verify(const Request& request, const std::vector<std::string>& operands, const std::optional<std::string>& config,
-           const base::System& system, const base::Clock& clock) {
-  if (operands.empty())
-    return fail(program, {Error::Kind::usage, "there are no recipients", "sendmail -bv recipient ..."});
+Result<int> verify(const Request& request, const std::vector<std::string>& words,
+                   const std::optional<std::string>& config, const base::System& system, const base::Clock& clock) {
+  std::vector<Operand> operands;
+  std::vector<mail::Mailbox> everybody;
+  for (const std::string& word : words) {
+    auto wanted = mail::parse_list(word);
+    if (wanted && wanted->empty()) continue;
+    if (wanted) everybody.insert(everybody.end(), wanted->begin(), wanted->end());
+    operands.push_back({word, std::move(wanted)});
+  }
+  if (operands.empty()) return Error{Error::Kind::usage, "there are no recipients", "sendmail -bv recipient ..."};
   const auto settings = settings_of(config, system);
-  if (!settings) return fail(program, settings.error());
+  if (!settings) return settings.error();
   const auto account = choose_account(request, {}, *settings);
-  if (!account) return fail(program, account.error());
+  if (!account) return account.error();
   const Composer composer(**account, {}, std::string(program), system, clock);
-  const auto aliases = composer.aliases();
-  if (!aliases) return fail(program, aliases.error());
+  const auto aliases = composer.aliases(everybody);
+  if (!aliases) return aliases.error();
   bool all = true;
-  for (const std::string& operand : operands) {
+  for (const Operand& operand : operands) {
     const auto becomes = addresses(composer, operand, *aliases);
     all = all && becomes;
     const std::string line =
-        base::visible(operand) + "... " +
+        base::visible(operand.text) + "... " +
         (becomes ? "deliverable: " + *becomes : "undeliverable: " + base::visible(becomes.error().text));
     std::printf("%s\n", line.c_str());
   }
-  if (const auto written = flush_output(); !written) return fail(program, written.error());
+  if (const auto written = flush_output(); !written) return written.error();
   return all ? 0 : exit_code(Error::Kind::no_user);
 }
 
-int check_aliases(const std::optional<std::string>& config, const base::System& system) {
+Result<void> check_aliases(const std::optional<std::string>& config, const base::System& system) {
   const auto settings = settings_of(config, system);
-  if (!settings) return fail(program, settings.error());
+  if (!settings) return settings.error();
   std::set<std::string> paths;
   for (const config::Account& account : settings->accounts) paths.insert(account.aliases);
-  int code = 0;
+  std::vector<std::string> faults;
   for (const std::string& path : paths) {
     const auto aliases = config::Aliases::load(path);
     if (!aliases) {
-      code = fail(program, aliases.error());
-      continue;
+      faults.push_back(aliases.error().text);
+    } else {
+      faults.insert(faults.end(), aliases->faults().begin(), aliases->faults().end());
     }
-    for (const std::string& fault : aliases->faults()) code = fail(program, {Error::Kind::config, fault});
   }
-  return code;
+  if (faults.empty()) return {};
+  return Error{Error::Kind::config, base::join(faults, "\n")};
 }
 
 }  // namespace pillarbox::app

@@ -13,11 +13,11 @@
 namespace pillarbox::app {
 
 // "OPERAND... deliverable: ADDRESS, ..." or "OPERAND... undeliverable: why", a line each on standard output. The exit
-// code: 0, or 67 if one is not deliverable; 64 if there is none. request: by what the account is chosen.
-int verify(const Request& request, const std::vector<std::string>& operands, const std::optional<std::string>& config,
-           const base::System& system, const base::Clock& clock);
+// code: 0, or 67 if one is not deliverable. usage (64) if there is none. request: by what the account is chosen.
+Result<int> verify(const Request& request, const std::vector<std::string>& operands,
+                   const std::optional<std::string>& config, const base::System& system, const base::Clock& clock);
 
-// Reads each account's aliases. The exit code: 0, or 78 and "FILE:LINE: what is wrong" on standard error.
-int check_aliases(const std::optional<std::string>& config, const base::System& system);
+// Reads each account's aliases. config (78) if there is a fault: "FILE:LINE: what is wrong", a line each.
+Result<void> check_aliases(const std::optional<std::string>& config, const base::System& system);
 
 }  // namespace pillarbox::app

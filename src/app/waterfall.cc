@@ -13,6 +13,9 @@ namespace pillarbox::app {
 namespace {
 
 constexpr std::size_t name_width = 26;
+constexpr std::size_t most_steps = 4000;   // that are kept, unless more are open,
+constexpr std::size_t first_steps = 2000;  // the first of which are never left out
+constexpr std::size_t last_steps = 1000;   // nor are so many last ones
 
 double in_seconds(base::Instant::duration time) {
   return std::chrono::duration<double>(time).count();
@@ -35,6 +38,18 @@ std::string milliseconds(double seconds) {
 std::string rate(std::uint64_t bytes, double seconds) {
   const double megabytes = static_cast<double>(bytes) / 1e6;
   return "  " + base::decimal(megabytes, 1) + " MB, " + base::decimal(megabytes / std::max(seconds, 1e-6), 1) + " MB/s";
+}
+
+// So many characters of UTF-8: the text's first, then blanks.
+std::string column(std::string_view text, std::size_t width) {
+  std::size_t end = 0;
+  std::size_t characters = 0;
+  for (; end < text.size(); ++end) {
+    const bool begins = (static_cast<unsigned char>(text[end]) & 0xC0U) != 0x80U;
+    if (begins && characters == width) break;
+    characters += begins ? 1 : 0;
+  }
+  return std::string(text.substr(0, end)) + std::string(width - characters, ' ');
 }
 
 // The verb and what it is about; of a login the mechanism and no more.
@@ -100,6 +115,7 @@ void Waterfall::body_ended() {
 }
 
 void Waterfall::begin(std::string name, bool awaits_reply) {
+  if (steps_.size() >= most_steps) leave_out();
   const auto now = base::Instant::clock::now();
   steps_.push_back({.name = std::move(name), .begin = now, .end = now, .awaits_reply = awaits_reply});
 }
@@ -110,6 +126,16 @@ void Waterfall::end() {
   steps_.back().open = false;
 }
 
+// Those in the middle that have their replies.
+void Waterfall::leave_out() {
+  const std::size_t end = std::min(answered_, steps_.size() - last_steps);
+  if (end <= first_steps) return;
+  const auto begin = steps_.begin() + first_steps;
+  steps_.erase(begin, steps_.begin() + static_cast<std::ptrdiff_t>(end));
+  answered_ -= end - first_steps;
+  left_out_ += end - first_steps;
+}
+
 void Waterfall::finish() {
   for (Step& step : steps_) {
     if (std::exchange(step.open, false)) step.end = base::Instant::clock::now();
@@ -118,7 +144,7 @@ void Waterfall::finish() {
   std::fwrite(text.data(), 1, text.size(), stdout);
   std::fflush(stdout);
   steps_.clear();
-  answered_ = 0;
+  answered_ = left_out_ = 0;
   in_body_ = challenged_ = false;
 }
 
@@ -127,7 +153,7 @@ std::string Waterfall::table() const {
   const auto last = std::max_element(steps_.begin(), steps_.end(), [](auto& a, auto& b) { return a.end < b.end; });
   const double whole = std::max(in_seconds(last->end - origin), 1e-6);
   const std::size_t width = bar_width();
-  const auto column = [&](double time) {
+  const auto place = [&](double time) {
     return std::min(width - 1, static_cast<std::size_t>(time / whole * static_cast<double>(width)));
   };
   std::string out = "timing of " + server_ + ", " + base::decimal(whole) + " s\n";
@@ -135,12 +161,12 @@ std::string Waterfall::table() const {
     const double begin = in_seconds(step.begin - origin);
     const double time = in_seconds(step.end - step.begin);
     std::string bar(width, ' ');
-    const std::size_t from = column(begin);
+    const std::size_t from = place(begin);
     std::fill(bar.begin() + static_cast<std::ptrdiff_t>(from),
-              bar.begin() + static_cast<std::ptrdiff_t>(column(begin + time)) + 1, '=');
-    std::string name = step.name.substr(0, name_width);
-    name.resize(name_width, ' ');
-    out.append(name).append(milliseconds(begin)).append(milliseconds(time)).append(" |").append(bar).append("|");
+              bar.begin() + static_cast<std::ptrdiff_t>(place(begin + time)) + 1, '=');
+    if (left_out_ > 0 && &step == &steps_[first_steps]) out += "... " + std::to_string(left_out_) + " steps more ...\n";
+    out += column(step.name, name_width);
+    out.append(milliseconds(begin)).append(milliseconds(time)).append(" |").append(bar).append("|");
     if (step.bytes > 0) out += rate(step.bytes, time);
     out += '\n';
   }
@@ -152,6 +178,11 @@ std::string Waterfall::json_lines() const {
   std::string out;
   for (const Step& step : steps_) {
     const double time = in_seconds(step.end - step.begin);
+    if (left_out_ > 0 && &step == &steps_[first_steps]) {
+      Event more("timing");
+      more.text("server", server_).number("left_out", static_cast<std::int64_t>(left_out_));
+      out += more.json() + '\n';
+    }
     Event event("timing");
     event.text("server", server_).text("step", step.name).seconds("start", in_seconds(step.begin - origin), 6);
     event.seconds("time", time, 6);

@@ -1,7 +1,8 @@
 // Waterfall: what took how long in a session, as a table with bars, or as one JSON object a step (--timing).
 //
 // A step lasts from what we did to what came of it: a command to its reply's last line, the body from its first byte
-// handed to the connection to its last. A step whose end never came lasts until the session was given up.
+// handed to the connection to its last. A step whose end never came lasts until the session was given up. Of some
+// thousand steps the first and the last are shown, and how many were between them.
 #pragma once
 
 #include <cstdint>
@@ -43,6 +44,7 @@ class Waterfall final : public smtp::View {
 
   void begin(std::string name, bool awaits_reply = false);
   void end();  // the step that began last
+  void leave_out();
   [[nodiscard]] std::string table() const;
   [[nodiscard]] std::string json_lines() const;
 
@@ -50,6 +52,7 @@ class Waterfall final : public smtp::View {
   std::string server_;
   std::vector<Step> steps_;
   std::size_t answered_ = 0;  // the first step that may await a reply
+  std::size_t left_out_ = 0;  // steps behind the first that are kept
   bool in_body_ = false;
   bool challenged_ = false;
 };

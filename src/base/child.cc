@@ -24,6 +24,7 @@ namespace {
 
 constexpr std::size_t longest_line = 65536;
 constexpr std::size_t longest_complaint = 4096;
+constexpr std::size_t largest_pipe = 1U << 20U;  // pipe(7): that anybody may have without privileges
 
 Error system_error(const std::string& what, int code) {
   return {Error::Kind::system, what + ": " + std::generic_category().message(code)};
@@ -108,23 +109,31 @@ class Child {
       const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - Instant::clock::now());
       if (left.count() <= 0) return give_up(limit);
       std::array<pollfd, 3> watched = {{{out_.get(), POLLIN, 0}, {err_.get(), POLLIN, 0}, {gone_.get(), POLLIN, 0}}};
-      ::poll(watched.data(), watched.size(), static_cast<int>(std::min<long>(left.count(), 60000)));
+      const long step = gone_ || out_ || err_ ? 60000 : 10;  // of what has closed both pipes nothing else may tell
+      ::poll(watched.data(), watched.size(), static_cast<int>(std::min<long>(left.count(), step)));
       if (out_ && !take(out_.get(), [this](std::string_view text) { keep_line(text); })) out_ = UniqueFd();
       if (err_ && !take(err_.get(), [this](std::string_view text) { keep_complaint(text); })) err_ = UniqueFd();
-      running = gone_ ? watched[2].revents == 0 : out_ || err_;
+      running = gone_ ? watched[2].revents == 0 : out_ || err_ || !ended();
     }
     return finish();
   }
 
  private:
-  // Reads what is there. False at the end.
+  // Reads what is there, but of one who never stops writing no more than a pipe holds. False at the end.
   template <class Keep>
   static bool take(int fd, Keep keep) {
     std::array<char, 4096> piece;
     ssize_t count = 0;
-    while ((count = ::read(fd, piece.data(), piece.size())) > 0) keep({piece.data(), static_cast<std::size_t>(count)});
+    std::size_t all = 0;
+    do {
+      count = ::read(fd, piece.data(), piece.size());
+      if (count <= 0) break;
+      keep({piece.data(), static_cast<std::size_t>(count)});
+      all += static_cast<std::size_t>(count);
+    } while (all < largest_pipe);
+    const bool more = count > 0 || (count < 0 && (errno == EAGAIN || errno == EINTR));
     explicit_bzero(piece.data(), piece.size());
-    return count < 0 && (errno == EAGAIN || errno == EINTR);
+    return more;
   }
 
   void keep_line(std::string_view text) {
@@ -143,6 +152,12 @@ class Child {
     static_cast<void>(wait());
     return {Error::Kind::temporary,
             "it took longer than " + std::to_string(limit.count() / 1000) + " seconds" + said()};
+  }
+
+  // Its status is still to be had then.
+  [[nodiscard]] bool ended() const {
+    siginfo_t found{};
+    return ::waitid(P_PID, static_cast<id_t>(pid_), &found, WEXITED | WNOHANG | WNOWAIT) != 0 || found.si_pid != 0;
   }
 
   [[nodiscard]] Result<int> wait() const {

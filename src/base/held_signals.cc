@@ -5,6 +5,12 @@
 #include <ctime>
 
 namespace pillarbox::base {
+namespace {
+
+// A terminal that hangs up says so by its shell and by the kernel; systemd ends a session with SIGTERM and SIGHUP.
+constexpr std::chrono::milliseconds same_event(100);
+
+}  // namespace
 
 HeldSignals::HeldSignals(std::initializer_list<int> signals) {
   ::sigemptyset(&held_);
@@ -24,8 +30,12 @@ HeldSignals::~HeldSignals() {
 
 unsigned HeldSignals::count() {
   const timespec at_once{};
-  for (int signal = 0; (signal = ::sigtimedwait(&held_, nullptr, &at_once)) > 0; ++count_) {
+  for (int signal = 0; (signal = ::sigtimedwait(&held_, nullptr, &at_once)) > 0;) {
     if (first_ == 0) first_ = signal;
+    const Instant now = Instant::clock::now();
+    if (count_ > 0 && now - last_ < same_event) continue;
+    last_ = now;
+    ++count_;
   }
   return count_;
 }

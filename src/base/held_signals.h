@@ -8,6 +8,7 @@
 #include <csignal>
 #include <initializer_list>
 
+#include "base/clock.h"
 #include "base/unique_fd.h"
 
 namespace pillarbox::base {
@@ -19,7 +20,7 @@ class HeldSignals {
   HeldSignals& operator=(const HeldSignals&) = delete;
   ~HeldSignals();  // the first that was counted is raised again
 
-  // How many have come so far.
+  // How many have come so far, at different times: what comes within 100 ms of one is about the same thing.
   unsigned count();
   // Readable when one has come that was not counted yet; -1 if there is no such descriptor to be had.
   [[nodiscard]] int descriptor() const { return fd_.get(); }
@@ -29,6 +30,7 @@ class HeldSignals {
   sigset_t before_{};
   UniqueFd fd_;
   unsigned count_ = 0;
+  Instant last_;  // that was counted
   int first_ = 0;
 };
 

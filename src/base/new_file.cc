@@ -7,34 +7,12 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
-#include <system_error>
 
+#include "base/disk.h"
 #include "base/unique_fd.h"
 
 namespace pillarbox::base {
 namespace {
-
-Error failed(const std::string& path, int code) {
-  const Error::Kind kind = code == ENOSPC || code == EDQUOT ? Error::Kind::temporary
-                           : code == EIO                    ? Error::Kind::io
-                                                            : Error::Kind::cannot_create;
-  return {kind, path + ": " + std::generic_category().message(code)};
-}
-
-std::string folder_of(const std::string& path) {
-  const std::size_t slash = path.rfind('/');
-  return slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
-}
-
-bool write_all(int fd, std::string_view content) {
-  while (!content.empty()) {
-    const ssize_t count = ::write(fd, content.data(), content.size());
-    if (count < 0 && errno == EINTR) continue;
-    if (count <= 0) return false;
-    content.remove_prefix(static_cast<std::size_t>(count));
-  }
-  return true;
-}
 
 // A name that is gone when its owner is, unless it was given up.
 class Temporary {
@@ -62,20 +40,23 @@ class Temporary {
 }  // namespace
 
 Result<void> write_new_file(const std::string& path, std::string_view content, bool replace) {
-  Temporary file(path);
-  if (file.fd() < 0) return failed(path, errno);
-  if (!write_all(file.fd(), content) || ::fsync(file.fd()) != 0) return failed(path, errno);
-  if (!file.rename(path, replace)) return failed(path, errno);
   const UniqueFd folder(::open(folder_of(path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!folder || ::fsync(folder.get()) != 0) return failed(path, errno);
-  return {};
+  if (!folder) return disk_error(path, errno);
+  Temporary file(path);
+  if (file.fd() < 0) return disk_error(path, errno);
+  if (!write_all(file.fd(), content) || ::fsync(file.fd()) != 0) return disk_error(path, errno);
+  if (!file.rename(path, replace)) return disk_error(path, errno);
+  if (::fsync(folder.get()) == 0) return {};
+  const int number = errno;
+  if (!replace) ::unlink(path.c_str());
+  return disk_error(path, number);
 }
 
 Result<void> make_folders(const std::string& path) {
   if (::mkdir(path.c_str(), 0700) == 0 || errno == EEXIST) return {};
-  if (errno != ENOENT || path.find('/') == std::string::npos) return failed(path, errno);
+  if (errno != ENOENT || path.find('/') == std::string::npos) return disk_error(path, errno);
   if (auto above = make_folders(folder_of(path)); !above) return above;
-  return ::mkdir(path.c_str(), 0700) == 0 || errno == EEXIST ? Result<void>() : failed(path, errno);
+  return ::mkdir(path.c_str(), 0700) == 0 || errno == EEXIST ? Result<void>() : disk_error(path, errno);
 }
 
 }  // namespace pillarbox::base

@@ -17,6 +17,18 @@ inline void wipe(std::string& text) noexcept {
   text.clear();
 }
 
+// Appends to what may hold a secret: where the text has to move, no copy stays behind.
+inline void append(std::string& text, std::string_view more) {
+  if (text.capacity() - text.size() < more.size()) {
+    std::string larger;
+    larger.reserve(2 * text.size() + more.size());
+    larger = text;
+    wipe(text);
+    text.swap(larger);
+  }
+  text += more;
+}
+
 class Secret {
  public:
   Secret() = default;

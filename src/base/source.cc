@@ -1,6 +1,7 @@
 #include "base/source.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -28,6 +29,13 @@ std::optional<std::uint64_t> remaining(int fd) {
   return here < status.st_size ? static_cast<std::uint64_t>(status.st_size - here) : 0;
 }
 
+// Until a descriptor whose reads do not wait has something; it may be another's, who made it so. False, and errno, if
+// it can't be waited for.
+bool wait_for(int fd) {
+  pollfd wanted{.fd = fd, .events = POLLIN, .revents = 0};
+  return ::poll(&wanted, 1, -1) >= 0 || errno == EINTR;
+}
+
 }  // namespace
 
 FileSource::FileSource(UniqueFd fd, std::string name)
@@ -41,7 +49,7 @@ Result<std::size_t> FileSource::read(std::span<char> out) {
   ssize_t count = 0;
   do {
     count = ::read(fd_, out.data(), out.size());
-  } while (count < 0 && errno == EINTR);
+  } while (count < 0 && (errno == EINTR || (errno == EAGAIN && wait_for(fd_))));
   if (count < 0) return Error{Error::Kind::io, name_ + ": can't be read: " + reason(errno)};
   if (left_ && count == 0) return Error{Error::Kind::io, name_ + ": the file was cut while it was read"};
   if (left_) *left_ -= static_cast<std::uint64_t>(count);
@@ -114,13 +122,13 @@ Result<std::unique_ptr<Source>> open_source(const std::string& path) {
   if (!fd) return Error{Error::Kind::no_input, path + ": can't be opened: " + reason(errno)};
   struct stat status {};
   if (::fstat(fd.get(), &status) == 0 && S_ISDIR(status.st_mode)) {
-    return Error{Error::Kind::no_input, path + ": is a directory, not a message"};
+    return Error{Error::Kind::no_input, path + ": is a directory"};
   }
   return std::unique_ptr<Source>(std::make_unique<FileSource>(std::move(fd), path));
 }
 
 void drain(Source& source, std::uint64_t most) noexcept {
-  std::array<char, 65536> waste;
+  std::array<char, 16384> waste;
   for (std::uint64_t drained = 0; drained <= most;) {
     const auto count = source.read(waste);
     if (!count || *count == 0) return;

@@ -24,13 +24,16 @@ class Source {
   virtual Result<std::size_t> read(std::span<char> out) = 0;
   // How many bytes are to come, if that is known.
   [[nodiscard]] virtual std::optional<std::uint64_t> left() const { return std::nullopt; }
+  // What is read is there, and comes from no writer who may take his time.
+  [[nodiscard]] virtual bool prompt() const { return left().has_value(); }
   // Remembers this place, to which back() returns. False: this source can't go back.
   [[nodiscard]] virtual bool mark() { return false; }
   [[nodiscard]] virtual bool back() { return false; }
 };
 
 // A file or pipe. A regular file must deliver the size that it had when it was opened: one that shrinks meanwhile is an
-// error, for a message cut short must not be taken for a whole one; one that grows is read as far as it went then.
+// error, for a message cut short must not be taken for a whole one; one that grows is read as far as it went then. What
+// is not there yet is waited for, though the descriptor be non-blocking.
 class FileSource final : public Source {
  public:
   FileSource(UniqueFd fd, std::string name);
@@ -70,6 +73,7 @@ class PrefixedSource final : public Source {
       : prefix_(std::move(prefix)), rest_(std::move(rest)) {}
   Result<std::size_t> read(std::span<char> out) override;
   [[nodiscard]] std::optional<std::uint64_t> left() const override;
+  [[nodiscard]] bool prompt() const override { return rest_->prompt(); }
   [[nodiscard]] bool mark() override { return rest_->mark() && prefix_.mark(); }
   [[nodiscard]] bool back() override { return rest_->back() && prefix_.back(); }
 
@@ -86,6 +90,7 @@ class KeptSource final : public Source {
       : source_(std::move(source)), limit_(limit) {}
   Result<std::size_t> read(std::span<char> out) override;
   [[nodiscard]] std::optional<std::uint64_t> left() const override { return source_->left(); }
+  [[nodiscard]] bool prompt() const override { return source_->prompt(); }
   [[nodiscard]] bool back() override;
 
  private:

@@ -4,31 +4,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <cstdlib>
-#include <string_view>
-#include <system_error>
+#include <vector>
 
+#include "base/disk.h"
 #include "base/unique_fd.h"
 
 namespace pillarbox::base {
 namespace {
 
-Error failure(const std::string& path, int error) {
-  const bool full = error == ENOSPC || error == EDQUOT || error == EFBIG;
-  const auto kind = full ? Error::Kind::temporary : error == EIO ? Error::Kind::io : Error::Kind::cannot_create;
-  return {kind, path + ": can't be written: " + std::generic_category().message(error)};
-}
-
-Result<void> write_all(int fd, std::string_view bytes, const std::string& path) {
-  while (!bytes.empty()) {
-    const ssize_t count = ::write(fd, bytes.data(), bytes.size());
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return failure(path, errno);
-    bytes.remove_prefix(static_cast<std::size_t>(count));
-  }
-  return {};
+Error failure(const std::string& path, int number) {
+  return disk_error(path + ": can't be written", number);
 }
 
 // NFS and some others have no files without a name; there it is lost at once.
@@ -48,7 +35,7 @@ Result<std::unique_ptr<Source>> spool(Source& source, const SpoolFolder& folder,
   std::string memory;
   std::string directory;
   UniqueFd file;
-  std::array<char, 65536> chunk;
+  std::vector<char> chunk(65536);
   for (;;) {
     const auto count = source.read(chunk);
     if (!count) return count.error();
@@ -61,13 +48,13 @@ Result<std::unique_ptr<Source>> spool(Source& source, const SpoolFolder& folder,
       directory = *std::move(found);
       file = unnamed_file(directory);
       if (!file) return failure(directory, errno);
-      if (const auto written = write_all(file.get(), memory, directory); !written) return written.error();
+      if (!write_all(file.get(), memory)) return failure(directory, errno);
       memory = {};
     }
     if (!file) {
       memory.append(chunk.data(), *count);
-    } else if (const auto written = write_all(file.get(), {chunk.data(), *count}, directory); !written) {
-      return written.error();
+    } else if (!write_all(file.get(), {chunk.data(), *count})) {
+      return failure(directory, errno);
     }
   }
   if (!file) return std::unique_ptr<Source>(std::make_unique<MemorySource>(std::move(memory)));

@@ -17,8 +17,7 @@ namespace pillarbox::base {
 // Where the file without a name is made; asked for when there is one to be.
 using SpoolFolder = std::function<Result<std::string>()>;
 
-// Errors are the folder's; cannot_create (73) if nothing can be made in it, temporary (75) if the disk is full, data
-// (65) if there are more bytes than most.
+// Errors are the folder's, those of base/disk.h, and data (65) if there are more bytes than most.
 Result<std::unique_ptr<Source>> spool(Source& source, const SpoolFolder& folder,
                                       std::uint64_t most = std::numeric_limits<std::uint64_t>::max(),
                                       std::size_t in_memory = 1U << 20U);

@@ -1,13 +1,16 @@
 #include "config/aliases.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <set>
+#include <system_error>
 
 #include "base/source.h"
 #include "base/text.h"
+#include "base/unique_fd.h"
 
 namespace pillarbox::config {
 namespace {
@@ -67,6 +70,12 @@ std::vector<std::string> elements(std::string_view value) {
   return out;
 }
 
+bool is_local(const mail::Address& address, const std::vector<std::string>& local_domains) {
+  return address.domain().empty() ||
+         std::any_of(local_domains.begin(), local_domains.end(),
+                     [&](const std::string& domain) { return base::iequals(domain, address.domain()); });
+}
+
 bool is_delivery(std::string_view element) {
   return element.starts_with('|') || element.starts_with('/') || base::istarts_with(element, ":include:");
 }
@@ -80,9 +89,30 @@ class Aliases::Walk {
       : aliases_(aliases), local_domains_(local_domains) {}
 
   void visit(const mail::Mailbox& mailbox) {
-    const mail::Address& address = mailbox.address;
+    // Not by recursion: a file may hold a chain of any length.
+    std::vector<Step> steps = {{&mailbox, nullptr}};
+    while (!steps.empty()) {
+      const Step step = steps.back();
+      steps.pop_back();
+      follow(step, steps);
+    }
+  }
+
+  Expansion take() { return std::move(out_); }
+
+ private:
+  struct Step {
+    const mail::Mailbox* mailbox;
+    const std::string* alias;  // whose target it is, if it is one
+  };
+
+  // Ends one way, or goes on to what is behind an alias: in front of what else there is to do, in order.
+  void follow(const Step& step, std::vector<Step>& steps) {
+    const mail::Address& address = step.mailbox->address;
     const std::string name = base::lower(address.local());
-    const auto target = is_local(address) && !mailbox.escaped ? aliases_.targets_.find(name) : aliases_.targets_.end();
+    const bool itself = step.alias && is_local(address, local_domains_) && name == *step.alias;
+    const auto target =
+        !itself && concerns(*step.mailbox, local_domains_) ? aliases_.targets_.find(name) : aliases_.targets_.end();
     if (target == aliases_.targets_.end()) {
       out_.addresses.push_back(address);
       return;
@@ -92,23 +122,8 @@ class Aliases::Walk {
       out_.warnings.push_back("alias " + name + ": " + base::quote(element) +
                               " is skipped: this program runs no commands and writes no files");
     }
-    for (const mail::Mailbox& next : target->second.mailboxes) {
-      const bool itself = is_local(next.address) && base::iequals(next.address.local(), name);
-      if (itself) {
-        out_.addresses.push_back(next.address);
-      } else {
-        visit(next);
-      }
-    }
-  }
-
-  Expansion take() { return std::move(out_); }
-
- private:
-  [[nodiscard]] bool is_local(const mail::Address& address) const {
-    return address.domain().empty() ||
-           std::any_of(local_domains_.begin(), local_domains_.end(),
-                       [&](const std::string& domain) { return base::iequals(domain, address.domain()); });
+    const auto& next = target->second.mailboxes;
+    for (auto each = next.rbegin(); each != next.rend(); ++each) steps.push_back({&*each, &target->first});
   }
 
   const Aliases& aliases_;
@@ -117,11 +132,25 @@ class Aliases::Walk {
   Expansion out_;
 };
 
+bool Aliases::concerns(const mail::Mailbox& mailbox, const std::vector<std::string>& local_domains) {
+  return is_local(mailbox.address, local_domains) && !mailbox.escaped;
+}
+
 Result<Aliases> Aliases::load(const std::string& path) {
+  const auto unreadable = [&](const std::string& why) {
+    return Error{Error::Kind::config, "aliases: " + path + ": " + why};
+  };
+  // Whatever lies there, nobody waits for it.
+  base::UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
+  if (!fd && (errno == ENOENT || errno == ENOTDIR)) return Aliases();
   struct stat status {};
-  if (::stat(path.c_str(), &status) != 0 && (errno == ENOENT || errno == ENOTDIR)) return Aliases();
-  auto file = base::open_source(path);
-  auto text = file ? base::read_all(**file, largest_file) : Result<std::string>(file.error());
+  if (!fd || ::fstat(fd.get(), &status) != 0) {
+    return unreadable("can't be opened: " + std::generic_category().message(errno));
+  }
+  if (S_ISDIR(status.st_mode)) return unreadable("is a directory");
+  if (S_ISFIFO(status.st_mode)) return unreadable("is a pipe");
+  base::FileSource file(std::move(fd), path);
+  const auto text = base::read_all(file, largest_file);
   if (!text) return Error{Error::Kind::config, "aliases: " + text.error().text};
   return parse(*text, path);
 }

@@ -29,8 +29,10 @@ class Aliases {
     std::vector<std::string> warnings;
   };
 
+  // Whether an alias may stand for a mailbox: a name without a domain or with one of the local ones, not escaped.
+  static bool concerns(const mail::Mailbox& mailbox, const std::vector<std::string>& local_domains);
+
   // What a mailbox becomes, recursively; a loop ends where it comes round, and a name in its own alias is that address.
-  // A name is local without a domain or with one of the local ones; an escaped one is left alone.
   [[nodiscard]] Expansion expand(const mail::Mailbox& mailbox, const std::vector<std::string>& local_domains) const;
 
  private:

@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "config/import_format.h"
+#include "config/keys.h"
 #include "config/text.h"
 
 namespace pillarbox::config {
@@ -18,43 +19,6 @@ Formats formats() {
   return {&msmtp_format(), &esmtp_format(), &ssmtp_format(), &dma_format(), &nullmailer_format()};
 }
 
-// The order in which an account's settings are written; those of a group stay together.
-constexpr std::array account_keys = {"host",
-                                     "hosts",
-                                     "port",
-                                     "tls",
-                                     "tls_verify",
-                                     "tls_name",
-                                     "tls_ca_file",
-                                     "tls_crl",
-                                     "tls_certificate",
-                                     "tls_key",
-                                     "auth.user",
-                                     "auth.mechanism",
-                                     "auth.password",
-                                     "auth.password_command",
-                                     "auth.netrc",
-                                     "from",
-                                     "from_match",
-                                     "sender",
-                                     "from_full_name",
-                                     "allow_from_override",
-                                     "domain",
-                                     "aliases",
-                                     "helo",
-                                     "proxy",
-                                     "source_address",
-                                     "timeouts.connect",
-                                     "timeouts.reply",
-                                     "timeouts.data",
-                                     "headers.date",
-                                     "headers.message_id",
-                                     "headers.from",
-                                     "headers.keep_bcc",
-                                     "dsn.notify",
-                                     "dsn.return"};
-constexpr std::array global_keys = {"log.syslog", "log.facility", "log.file"};
-
 // The last name of a path and, before it, that of the folder.
 std::array<std::string_view, 2> last_names(std::string_view path) {
   const std::size_t slash = path.rfind('/');
@@ -63,8 +27,8 @@ std::array<std::string_view, 2> last_names(std::string_view path) {
   return {path.substr(slash + 1), folder.substr(folder.rfind('/') + 1)};
 }
 
-const Format* hinted_format(std::string_view path) {
-  for (const std::string_view name : last_names(path)) {
+const Format* hinted_format(const std::array<std::string_view, 2>& names) {
+  for (const std::string_view name : names) {
     for (const Format* format : formats()) {
       if (name.find(format->hint) != std::string_view::npos) return format;
     }
@@ -72,16 +36,15 @@ const Format* hinted_format(std::string_view path) {
   return nullptr;
 }
 
-// The format that the name hints at, if but one line is of it, else that of which most lines are, if that is half of
-// them at least.
+// That of which most lines are, if that is half of them at least. Of several the name hints at one, perhaps.
 const Format* format_of(std::string_view text, std::string_view path) {
-  const Format* hinted = hinted_format(path);
-  if (hinted && hinted->known_lines(text, true) > 0) return hinted;
+  const auto names = last_names(path);
+  const Format* hinted = hinted_format(names);
   const Format* best = nullptr;
   std::size_t most = 0;
   for (const Format* format : formats()) {
-    const std::size_t known = format->known_lines(text, false);
-    if (known > most) {
+    const std::size_t known = format->known_lines(text, names[0]);
+    if (known > most || (known == most && known > 0 && format == hinted)) {
       most = known;
       best = format;
     }
@@ -100,23 +63,26 @@ struct ValueText {
   }
 };
 
-void write_settings(const Section& section, std::span<const char* const> keys, const std::string& indent,
+// In the order of those names, which has a group's keys together; what is none of them comes last, and is not lost.
+void write_settings(const Section& section, std::span<const std::string> names, const std::string& indent,
                     std::string& out) {
+  const auto rank = [&](const auto* setting) { return std::find(names.begin(), names.end(), setting->first); };
+  std::vector<const std::pair<const std::string, Section::Value>*> settings;
+  for (const auto& setting : section.settings) settings.push_back(&setting);
+  std::stable_sort(settings.begin(), settings.end(), [&](auto* a, auto* b) { return rank(a) < rank(b); });
   std::string group;  // that is open
   const auto close = [&] { out += group.empty() ? "" : indent + "};\n"; };
-  for (const std::string_view key : keys) {
-    const auto found = section.settings.find(std::string(key));
-    if (found == section.settings.end()) continue;
+  for (const auto* setting : settings) {
+    const std::string& key = setting->first;
     const std::size_t dot = key.find('.');
-    const std::string_view of = dot == std::string_view::npos ? "" : key.substr(0, dot);
+    const std::string of = dot == std::string::npos ? "" : key.substr(0, dot);
     if (of != group) {
       close();
       group = of;
       if (!group.empty()) out += indent + group + " = {\n";
     }
-    out += indent + (group.empty() ? "" : "  ");
-    out.append(key.substr(dot == std::string_view::npos ? 0 : dot + 1)).append(" = ");
-    out += std::visit(ValueText{}, found->second) + ";\n";
+    const std::string name = key.substr(dot + 1);  // all of it, where there is no dot
+    out += indent + (group.empty() ? "" : "  ") + name + " = " + std::visit(ValueText{}, setting->second) + ";\n";
   }
   close();
 }
@@ -140,11 +106,12 @@ void write_notes(const std::vector<Note>& notes, const std::string& path, const 
   }
 }
 
-void write_account(const ImportedAccount& account, const std::string& path, std::string& out) {
+void write_account(const ImportedAccount& account, const std::string& path, std::span<const std::string> names,
+                   std::string& out) {
   out += "  {\n";
   write_notes(account.notes, path, "    ", out);
   out += "    name = " + string_literal(account.name) + ";\n";
-  write_settings(account, account_keys, "    ", out);
+  write_settings(account, names, "    ", out);
   out += "  }";
 }
 
@@ -159,7 +126,7 @@ void drop_accounts_without_server(Imported& imported) {
     imported.notes.insert(imported.notes.end(), account.notes.begin(), account.notes.end());
     note(imported, "the account " + base::quote(account.name) + " has no server and is left out");
     if (const auto preferred = imported.settings.find("default_account");
-        preferred != imported.settings.end() && preferred->second == Value(account.name)) {
+        preferred != imported.settings.end() && preferred->second == Imported::Value(account.name)) {
       imported.settings.erase(preferred);
     }
   }
@@ -197,16 +164,14 @@ std::string to_libconfig(const Imported& imported) {
   }
   write_notes(imported.notes, imported.path, "", out);
   out += '\n';
-  if (const auto found = imported.settings.find("default_account"); found != imported.settings.end()) {
-    out += "default_account = " + std::visit(ValueText{}, found->second) + ";\n";
-  }
+  write_settings(imported, {}, "", out);
   out += "accounts = (\n";
+  const std::vector<std::string> names = account_key_names();
   for (const ImportedAccount& account : imported.accounts) {
     if (&account != &imported.accounts.front()) out += ",\n";
-    write_account(account, imported.path, out);
+    write_account(account, imported.path, names, out);
   }
   out += imported.accounts.empty() ? ");\n" : "\n);\n";
-  write_settings(imported, global_keys, "", out);
   return out;
 }
 

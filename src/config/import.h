@@ -24,10 +24,10 @@ struct Note {
   std::string why;
 };
 
-using Value = std::variant<bool, int, std::string, std::vector<std::string>>;
-
 // Settings by key and what there is to say of them. The key of a setting in a group is "group.key".
 struct Section {
+  using Value = std::variant<bool, int, std::string, std::vector<std::string>>;
+
   std::map<std::string, Value> settings;
   std::vector<Note> notes;
 };

@@ -20,7 +20,7 @@ std::string_view without_comment(std::string_view line) {
   return base::trim(line.substr(0, line.find('#')));
 }
 
-std::size_t known_lines(std::string_view text, bool) {
+std::size_t known_lines(std::string_view text, std::string_view /*name*/) {
   std::size_t known = 0;
   for (const Line& line : content_lines(text)) {
     const std::string_view name = first_word(without_comment(line.text)).first;
@@ -37,7 +37,7 @@ class Reader {
     Directives directives;
     for (const Line& line : content_lines(text)) {
       const auto [name, value] = first_word(without_comment(line.text));
-      add(directives, {line.number, std::string(name), std::string(value)}, out_);
+      add(directives, {line.number, std::string(name), std::string(value), "", value.empty()}, out_);
     }
     const auto smarthost = directives.find("SMARTHOST");
     const bool usable = smarthost != directives.end() && !smarthost->second.value.empty();
@@ -105,7 +105,7 @@ class Reader {
       if (end == std::string_view::npos) {
         note(draft.out(), entry, "is not \"user|host:password\"");
       } else if (host == draft.out().settings.end() ||
-                 host->second != Value(std::string(line.text.substr(bar + 1, end - bar - 1)))) {
+                 host->second != Section::Value(std::string(line.text.substr(bar + 1, end - bar - 1)))) {
         note(draft.out(), entry, "is a login for another server than SMARTHOST");
       } else {
         user = password = entry;
@@ -123,13 +123,12 @@ class Reader {
       const auto text = read_file_(name->value);
       if (!text) {
         note(out, *name, text.error().text);
-      } else if (draft.set_domain(*name, "helo", base::trim(base::split(*text, '\n').front()))) {
+      } else if (draft.set_host_name(*name, std::string(base::trim(base::split(*text, '\n').front())))) {
         note(out, *name, "became what that file says now");
       }
     } else if (name && !name->value.empty()) {
-      draft.set_domain(*name, "helo", name->value);
+      draft.set_host_name(*name, name->value);
     }
-    if (out.settings.contains("helo")) out.settings["domain"] = out.settings["helo"];
     if (const Directive* masquerade = draft.take("MASQUERADE"); masquerade && !masquerade->value.empty()) {
       masqueraded(draft, *masquerade);
     }
@@ -142,7 +141,7 @@ class Reader {
     const std::string user = at == std::string::npos ? "" : directive.value.substr(0, at);
     std::string host = directive.value.substr(at == std::string::npos ? 0 : at + 1);
     if (user.empty()) {
-      if (draft.set_domain(directive, "domain", host)) out.settings["allow_from_override"] = false;
+      if (draft.set_domain(directive, host)) out.settings["allow_from_override"] = false;
       return;
     }
     if (const auto helo = out.settings.find("helo"); host.empty() && helo != out.settings.end()) {

@@ -46,7 +46,7 @@ std::string_view keyword(std::string_view word) {
   return "";
 }
 
-std::size_t known_lines(std::string_view text, bool) {
+std::size_t known_lines(std::string_view text, std::string_view /*name*/) {
   std::size_t known = 0;
   for (const Line& line : content_lines(text)) {
     known += keyword(first_word(line.text, "= \t").first).empty() ? 0 : 1;
@@ -196,11 +196,11 @@ void tls(Draft& draft) {
 void sender(Draft& draft, const Directive* identity) {
   Section& out = draft.out();
   if (identity) draft.set_address(*identity, "from", identity->value);
-  draft.domain("helo", "helo");
-  draft.domain("qualifydomain", "domain");
+  draft.helo("helo");
+  draft.domain("qualifydomain");
   const Directive* forced = draft.take("force reverse_path");
   if (forced && forced->value.starts_with("%u@") && forced->value.find('%', 1) == std::string::npos) {
-    if (draft.set_domain(*forced, "domain", std::string_view(forced->value).substr(3))) {
+    if (draft.set_domain(*forced, forced->value.substr(3))) {
       out.settings["allow_from_override"] = false;
     }
   } else if (forced && forced->value.find('%') != std::string::npos) {
@@ -263,9 +263,12 @@ class Reader {
       default_ = identities_.size() - 1;
       return;
     }
-    if (name == "force" && at_ < tokens_.size()) name += " " + tokens_[at_++].text;
+    if (name == "force") {
+      const std::string_view what = at_ < tokens_.size() ? keyword(tokens_[at_].text) : "";
+      name = what == "sender" || what == "reverse_path" ? "force " + tokens_[at_++].text : "";
+    }
     const bool known = !name.empty();
-    Directive directive{token.line, known ? name : token.text, ""};
+    Directive directive{token.line, known ? name : token.text, "", "", !is_name(at_ - 1) && !known};
     const auto value = this->value(token.line, known);
     directive.value = value.value_or("");
     if (!known) return note(out_, directive, "is not known here as a directive of esmtp");
@@ -277,6 +280,15 @@ class Reader {
       add(identities_.back().directives, directive, notes);
       identities_.back().notes.insert(identities_.back().notes.end(), notes.notes.begin(), notes.notes.end());
     }
+  }
+
+  // Whether a word that is no keyword was meant as one: it begins its line, and a "=" follows.
+  [[nodiscard]] bool is_name(std::size_t at) const {
+    const Token& token = tokens_[at];
+    if (token.kind != Token::Kind::word) return false;
+    if (!keyword(token.text).empty()) return true;
+    const bool first = at == 0 || tokens_[at - 1].line < token.line;
+    return first && at + 1 < tokens_.size() && tokens_[at + 1].kind == Token::Kind::equals;
   }
 
   // What follows a keyword, behind "=" or not. An unknown word has one only behind "=", or in its own line.

@@ -29,7 +29,8 @@ std::string place(const std::string& host, int port) {
 }
 
 void note(Section& section, const Directive& directive, std::string why) {
-  section.notes.push_back({directive.file, directive.line, directive.name, std::move(why)});
+  section.notes.push_back(
+      {directive.file, directive.line, directive.may_be_value ? "" : directive.name, std::move(why)});
 }
 
 void note(Section& section, std::string why) {
@@ -47,6 +48,7 @@ const Directive* Draft::take(std::string_view name) {
   const auto found = directives_.find(name);
   if (found == directives_.end()) return nullptr;
   taken_.insert(found->first);
+  found->second.may_be_value = false;  // it is known, then
   return &found->second;
 }
 
@@ -81,14 +83,20 @@ bool Draft::set_host(const Directive& directive, const std::string& key, std::st
   return false;
 }
 
-bool Draft::set_domain(const Directive& directive, const std::string& key, std::string_view domain) {
-  const auto place = parse_place(domain);
-  if (place && !place->port && base::is_ascii(domain) && domain.find(':') == std::string_view::npos) {
-    out_.settings[key] = std::string(domain);
-    return true;
-  }
-  note(out_, directive, "is not the name of a domain or a host");
+bool Draft::set_domain(const Directive& directive, const std::string& domain) {
+  if (parse_domain(domain)) return set_text(directive, "domain", domain);
+  note(out_, directive, "is not the name of a domain");
   return false;
+}
+
+bool Draft::set_helo(const Directive& directive, const std::string& helo) {
+  if (parse_helo(helo)) return set_text(directive, "helo", helo);
+  note(out_, directive, "is not the name of a host");
+  return false;
+}
+
+bool Draft::set_host_name(const Directive& directive, const std::string& name) {
+  return set_helo(directive, name) && set_domain(directive, name);
 }
 
 void Draft::set_source(const Directive& directive) {
@@ -128,8 +136,12 @@ void Draft::host(std::string_view name, const std::string& key) {
   if (const Directive* found = take(name); found && !found->value.empty()) set_host(*found, key, found->value);
 }
 
-void Draft::domain(std::string_view name, const std::string& key) {
-  if (const Directive* found = take(name); found && !found->value.empty()) set_domain(*found, key, found->value);
+void Draft::domain(std::string_view name) {
+  if (const Directive* found = take(name); found && !found->value.empty()) set_domain(*found, found->value);
+}
+
+void Draft::helo(std::string_view name) {
+  if (const Directive* found = take(name); found && !found->value.empty()) set_helo(*found, found->value);
 }
 
 void Draft::lost(std::string_view name, const std::string& why) {
@@ -151,7 +163,7 @@ void Draft::login(const Directive* user, const Directive* password) {
 void Draft::finish_tls(std::string_view program, bool checked_certificates) {
   const auto says = [&](const std::string& key, std::string_view value) {
     const auto found = out_.settings.find(key);
-    return found != out_.settings.end() && found->second == Value(std::string(value));
+    return found != out_.settings.end() && found->second == Section::Value(std::string(value));
   };
   if (out_.settings.contains("tls_key") && !out_.settings.contains("tls_certificate")) {
     out_.settings.erase("tls_key");

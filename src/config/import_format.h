@@ -17,8 +17,8 @@ namespace pillarbox::config {
 struct Format {
   std::string_view program;
   std::string_view hint;  // is part of the file's or its folder's name
-  // How many lines are of this format; `hinted` if the file's name speaks for it.
-  std::size_t (*known_lines)(std::string_view text, bool hinted);
+  // How many lines of a file of that name, without its folder, are of this format.
+  std::size_t (*known_lines)(std::string_view text, std::string_view name);
   void (*read)(std::string_view text, const ReadFile& read_file, Imported& out);
 };
 
@@ -43,7 +43,8 @@ struct Directive {
   std::size_t line = 0;
   std::string name;
   std::string value;
-  std::string file = {};  // "": the imported one
+  std::string file = {};      // "": the imported one
+  bool may_be_value = false;  // the name is no known one, and perhaps (part of) a password: it is not shown
 };
 
 using Directives = std::map<std::string, Directive, std::less<>>;  // by name
@@ -69,8 +70,11 @@ class Draft {
   bool set_path(const Directive& directive, const std::string& key, const std::string& path);
   // Sets a key to the name or address of a host.
   bool set_host(const Directive& directive, const std::string& key, std::string_view host);
-  // Sets a key to a name that is no address.
-  bool set_domain(const Directive& directive, const std::string& key, std::string_view domain);
+  // The domain of bare names, and the name for EHLO.
+  bool set_domain(const Directive& directive, const std::string& domain);
+  bool set_helo(const Directive& directive, const std::string& helo);
+  // The host's own name, which is both.
+  bool set_host_name(const Directive& directive, const std::string& name);
   // A numeric address of this host.
   void set_source(const Directive& directive);
   bool set_address(const Directive& directive, const std::string& key, const std::string& address);
@@ -81,7 +85,8 @@ class Draft {
   void text(std::string_view name, const std::string& key);
   void path(std::string_view name, const std::string& key);
   void host(std::string_view name, const std::string& key);
-  void domain(std::string_view name, const std::string& key);
+  void domain(std::string_view name);
+  void helo(std::string_view name);
   // It is not carried over, and this is why.
   void lost(std::string_view name, const std::string& why);
 

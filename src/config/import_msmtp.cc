@@ -66,18 +66,22 @@ constexpr std::array commands = {"defaults",
                                  "auto_from",
                                  "maildomain"};
 
+bool is_command(std::string_view word) {
+  return std::find(commands.begin(), commands.end(), word) != commands.end();
+}
+
 // An argument in double quotes is what stands between them.
 std::string_view unquoted(std::string_view text) {
   const bool quoted = text.size() >= 2 && text.front() == '"' && text.back() == '"';
   return quoted ? text.substr(1, text.size() - 2) : text;
 }
 
-std::size_t known_lines(std::string_view text, bool) {
+std::size_t known_lines(std::string_view text, std::string_view /*name*/) {
   std::size_t known = 0;
   bool has_account = false;
   for (const Line& line : content_lines(text)) {
     const std::string_view command = first_word(line.text).first;
-    known += static_cast<std::size_t>(std::count(commands.begin(), commands.end(), command));
+    known += is_command(command) ? 1 : 0;
     has_account = has_account || command == "account" || command == "defaults";
   }
   return has_account ? known : 0;
@@ -125,7 +129,8 @@ class Reader {
   void read(std::string_view text) {
     for (const Line& line : content_lines(text)) {
       const auto [command, argument] = first_word(line.text);
-      take({line.number, std::string(command), std::string(unquoted(argument))});
+      const bool may_be_value = argument.empty() && !is_command(command);
+      take({line.number, std::string(command), std::string(unquoted(argument)), "", may_be_value});
     }
     preferred_ = default_account();
     const std::vector<const Account*> kept = accounts_that_send();

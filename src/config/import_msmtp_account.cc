@@ -134,7 +134,7 @@ void variable_sender(Draft& draft, const Directive& from, const ReadFile& read_f
   }
   const bool login_at = address.starts_with("%U@") && address.find('%', 1) == std::string::npos;
   if (login_at) {
-    draft.set_domain(from, "domain", std::string_view(address).substr(3));
+    draft.set_domain(from, address.substr(3));
   } else if (address.find('%') == std::string::npos) {
     draft.set_address(from, "from", address);
   } else {
@@ -163,7 +163,7 @@ void sender(Draft& draft, const ReadFile& read_file) {
   const Directive* domain = draft.take("maildomain");
   if (on_off(draft, "auto_from").value_or(false)) {
     if (from) note(out, *from, "auto_from takes its place");
-    if (domain && !domain->value.empty()) draft.set_domain(*domain, "domain", domain->value);
+    if (domain && !domain->value.empty()) draft.set_domain(*domain, domain->value);
   } else {
     if (domain) note(out, *domain, "is used with auto_from only");
     if (from && !from->value.empty()) sender_address(draft, *from, read_file);
@@ -229,7 +229,7 @@ void network(Draft& draft) {
     if (domain->value == "%H") {
       note(out, *domain, "this host's full name is given");
     } else if (domain->value.find('%') == std::string::npos) {
-      draft.set_domain(*domain, "helo", domain->value);
+      draft.set_helo(*domain, domain->value);
     } else if (domain->value != "%C") {
       note(out, *domain, "Pillarbox has no such variables; this host's full name is given");
     }
@@ -262,7 +262,9 @@ void aliases(Draft& draft) {
   draft.out().settings["aliases"] = std::string();  // unlike Pillarbox, msmtp expands none unless it is told to
   if (const Directive* file = draft.take("aliases"); file && !file->value.empty()) {
     draft.set_path(*file, "aliases", file->value);
-    note(draft.out(), *file, "an alias \"default\" there means nothing to Pillarbox");
+    note(draft.out(), *file,
+         "an alias \"default\" there means nothing to Pillarbox: it wants an alias for root and for each further local "
+         "user who gets mail; there is no alias for everybody");
   }
 }
 

@@ -10,6 +10,7 @@ namespace pillarbox::config {
 namespace {
 
 constexpr std::string_view program = "nullmailer";
+constexpr std::string_view file_name = "remotes";
 
 struct Words {
   std::vector<std::string> words;
@@ -48,11 +49,11 @@ bool is_protocol(std::string_view word) {
 }
 
 // Any word may be a host's name, so that a line of one says something only where the file's name does.
-std::size_t known_lines(std::string_view text, bool hinted) {
+std::size_t known_lines(std::string_view text, std::string_view name) {
   std::size_t known = 0;
   for (const Line& line : content_lines(text)) {
     const auto [host, rest] = first_word(line.text);
-    const bool alone = rest.empty() && hinted && !base::has_control(host);
+    const bool alone = rest.empty() && name == file_name && !base::has_control(host);
     known += alone || is_protocol(first_word(rest).first) ? 1 : 0;
   }
   return known;
@@ -112,7 +113,12 @@ class Reader {
            "nullmailer tries the next of these servers where one fails for now; Pillarbox does that for the hosts "
            "of one account, and these differ in more than their names and ports");
     }
-    note(out_, "what is in nullmailer's other files (me, defaultdomain, helohost, adminaddr, ...) is not carried over");
+    note(out_,
+         "what is in nullmailer's other files is not carried over; domain is for what is in defaulthost, else "
+         "/etc/mailname, and helo for helohost; nothing completes host names without a dot as defaultdomain does");
+    note(out_,
+         "for adminaddr: an alias in /etc/aliases for root and for each further local user who gets mail; there is no "
+         "alias for everybody");
   }
 
  private:
@@ -124,9 +130,10 @@ class Reader {
     if (unterminated) note(account, {line.number, "", ""}, "a quote is not closed");
     directives.emplace("host", host);
     if (words.size() > 1 && words[1] != "smtp") {
-      Directive protocol{line.number, words[1], ""};
+      const Directive protocol{line.number, words[1], "", "", !is_protocol(words[1])};
       return note(out_, protocol, "Pillarbox speaks SMTP only; this server is left out");
     }
+    bool has_value = true;  // the word before; else "--pass" stands there, perhaps, and what follows is meant for it
     for (std::size_t i = 2; i < words.size(); ++i) {
       std::string_view option = words[i];
       option.remove_prefix(std::min(option.find_first_not_of('-'), option.size()));
@@ -137,7 +144,9 @@ class Reader {
         value = name.substr(1);
         name = "p";
       }
-      add(directives, {line.number, std::string(name), std::string(value)}, account);
+      const bool may_be_value = !has_value || equals == option.size();
+      add(directives, {line.number, std::string(name), std::string(value), "", may_be_value}, account);
+      has_value = equals < option.size();
     }
     Draft draft(std::move(directives), account);
     remote(draft);
@@ -159,7 +168,7 @@ class Reader {
   bool join() {
     if (out_.accounts.size() < 2) return true;
     std::vector<std::string> hosts;
-    const auto rest = [](std::map<std::string, Value> settings) {
+    const auto rest = [](std::map<std::string, Section::Value> settings) {
       settings.erase("host");
       settings.erase("port");
       return settings;
@@ -193,7 +202,7 @@ void read(std::string_view text, const ReadFile&, Imported& out) {
 }  // namespace
 
 const Format& nullmailer_format() {
-  static constexpr Format format{program, "remotes", known_lines, read};
+  static constexpr Format format{program, file_name, known_lines, read};
   return format;
 }
 

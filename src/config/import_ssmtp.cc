@@ -17,12 +17,15 @@ constexpr std::array keys = {"root",       "mailhub",          "remoteport", "re
                              "tls_ca_dir", "authuser",         "authpass",   "authmethod",
                              "useoldauth", "minuserid",        "addheader",  "debug"};
 
-std::size_t known_lines(std::string_view text, bool) {
+bool is_key(std::string_view word) {
+  return std::find(keys.begin(), keys.end(), base::lower(word)) != keys.end();
+}
+
+std::size_t known_lines(std::string_view text, std::string_view /*name*/) {
   std::size_t known = 0;
   for (const Line& line : content_lines(text)) {
-    const std::string key = base::lower(first_word(line.text, "= \t").first);
     const bool assigned = line.text.find('=') != std::string_view::npos;
-    known += assigned && std::count(keys.begin(), keys.end(), key) > 0 ? 1 : 0;
+    known += assigned && is_key(first_word(line.text, "= \t").first) ? 1 : 0;
   }
   return known;
 }
@@ -57,8 +60,9 @@ class Reader {
  private:
   void take(const Line& line) {
     const auto [key, rest] = first_word(line.text, "= \t");
-    Directive directive{line.number, std::string(key), ""};
-    if (!rest.starts_with('=')) return note(out_, directive, "there is no \"=\" in this line; ssmtp ignores it");
+    const bool assigned = rest.starts_with('=');
+    Directive directive{line.number, std::string(key), "", "", !assigned && !is_key(key)};
+    if (!assigned) return note(out_, directive, "there is no \"=\" in this line; ssmtp ignores it");
     directive.value = first_word(base::trim(rest.substr(1))).first;
     // TLS is what the last of two directives says; of the others the last counts anyway, but a login's first.
     const std::string name = base::lower(key);
@@ -135,10 +139,11 @@ class Reader {
   // The envelope's sender is the login at the domain, whatever -f says.
   static void sender(Draft& draft) {
     Section& out = draft.out();
-    draft.domain("hostname", "helo");
-    if (out.settings.contains("helo")) out.settings["domain"] = out.settings["helo"];
+    if (const Directive* name = draft.take("hostname"); name && !name->value.empty()) {
+      draft.set_host_name(*name, name->value);
+    }
     if (const Directive* domain = draft.take("rewritedomain"); domain && !domain->value.empty()) {
-      draft.set_domain(*domain, "domain", std::string_view(domain->value).substr(domain->value.rfind('@') + 1));
+      draft.set_domain(*domain, domain->value.substr(domain->value.rfind('@') + 1));
     }
     const Directive* override = draft.take("fromlineoverride");
     if (yes(override)) {
@@ -150,8 +155,8 @@ class Reader {
     }
     if (const Directive* root = draft.take("root"); root && !root->value.empty()) {
       note(out, *root,
-           "mail for root and other system users goes where /etc/aliases says, which ssmtp does not read: "
-           "put a line \"root: ADDRESS\" there");
+           "mail for root and other system users goes where /etc/aliases says, which ssmtp does not read: an alias "
+           "there for root and for each further local user who gets mail; there is no alias for everybody");
     }
     draft.lost("minuserid", "see Root; /etc/aliases has names and not numbers");
   }

@@ -22,6 +22,11 @@ Complaint put(Reader& /*reader*/, const Value& value, typename Of<member>::Group
   return take(value, out.*member);
 }
 
+template <auto member, const auto& choices>
+Complaint pick(Reader& /*reader*/, const Value& value, typename Of<member>::Group& out) {
+  return take_choice(value, choices, out.*member);
+}
+
 template <auto member, const auto& keys>
 Complaint sub(Reader& reader, const Value& value, typename Of<member>::Group& out) {
   return reader.group(value, out.*member, keys);
@@ -41,6 +46,15 @@ Complaint take_inline(Reader& reader, const Value& value, Auth& out) {
   return complaint;
 }
 
+Complaint take_password_file(Reader& /*reader*/, const Value& value, Auth& out) {
+  std::string path;
+  Complaint complaint = take_path(value, path);
+  if (path.empty() && out.source != Source::file) return complaint;
+  out.source = path.empty() ? Source::none : Source::file;
+  out.place = std::move(path);
+  return complaint;
+}
+
 Complaint take_netrc(Reader& /*reader*/, const Value& value, Auth& out) {
   bool wanted = false;
   Complaint complaint = take_flag(value, wanted);
@@ -57,10 +71,12 @@ Complaint take_credential(const Value& value, std::string& out) {
 Complaint take_mechanism(const Value& value, std::string& out) {
   std::string text;
   const Complaint complaint = take_string(value, text);
-  const std::string allowed = "\"auto\", \"" + base::join(auth_mechanisms(), "\", \"") + "\"";
+  const std::string allowed = "\"auto\", \"" + base::join(auth_mechanisms(), "\", \"") + "\" or \"none\"";
   out = base::lower(text);
   const auto known = auth_mechanisms();
-  if (complaint.empty() && (out == "auto" || std::find(known.begin(), known.end(), out) != known.end())) return {};
+  if (complaint.empty() &&
+      (out == "auto" || out == no_login || std::find(known.begin(), known.end(), out) != known.end()))
+    return {};
   return (complaint.empty() ? shown(text) + " must be one of " : "must be one of ") + allowed;
 }
 
@@ -71,50 +87,27 @@ Complaint take_proxy_key(Reader& reader, const Value& value, Account& out) {
   return complaint;
 }
 
-Complaint take_tls(const Value& value, Tls& out) {
-  return take_choice<Tls>(value,
-                          {{"starttls", Tls::starttls},
-                           {"implicit", Tls::implicit},
-                           {"opportunistic", Tls::opportunistic},
-                           {"off", Tls::off}},
-                          out);
-}
+constexpr auto senders = std::to_array<Choice<Sender>>({
+    {"keep", Sender::keep},
+    {"rewrite", Sender::rewrite},
+    {"enforce", Sender::enforce},
+});
 
-Complaint take_tls_min(const Value& value, TlsVersion& out) {
-  return take_choice<TlsVersion>(
-      value,
-      {{"1.0", TlsVersion::v1_0}, {"1.1", TlsVersion::v1_1}, {"1.2", TlsVersion::v1_2}, {"1.3", TlsVersion::v1_3}},
-      out);
-}
+constexpr auto facilities = std::to_array<Choice<int>>({
+    {"mail", LOG_MAIL},
+    {"user", LOG_USER},
+    {"daemon", LOG_DAEMON},
+    {"local0", LOG_LOCAL0},
+    {"local1", LOG_LOCAL1},
+    {"local2", LOG_LOCAL2},
+    {"local3", LOG_LOCAL3},
+    {"local4", LOG_LOCAL4},
+    {"local5", LOG_LOCAL5},
+    {"local6", LOG_LOCAL6},
+    {"local7", LOG_LOCAL7},
+});
 
-Complaint take_sender(const Value& value, Sender& out) {
-  return take_choice<Sender>(value,
-                             {{"keep", Sender::keep}, {"rewrite", Sender::rewrite}, {"enforce", Sender::enforce}}, out);
-}
-
-Complaint take_return(const Value& value, std::string& out) {
-  return take_choice<std::string>(value, {{"headers", "HDRS"}, {"full", "FULL"}}, out);
-}
-
-Complaint take_facility(const Value& value, int& out) {
-  return take_choice<int>(value,
-                          {{"mail", LOG_MAIL},
-                           {"user", LOG_USER},
-                           {"daemon", LOG_DAEMON},
-                           {"local0", LOG_LOCAL0},
-                           {"local1", LOG_LOCAL1},
-                           {"local2", LOG_LOCAL2},
-                           {"local3", LOG_LOCAL3},
-                           {"local4", LOG_LOCAL4},
-                           {"local5", LOG_LOCAL5},
-                           {"local6", LOG_LOCAL6},
-                           {"local7", LOG_LOCAL7}},
-                          out);
-}
-
-Complaint take_format(const Value& value, bool& out) {
-  return take_choice<bool>(value, {{"keyvalue", false}, {"json", true}}, out);
-}
+constexpr auto formats = std::to_array<Choice<bool>>({{"keyvalue", false}, {"json", true}});
 
 // --- the tables, in the manual's order; tests/lint holds them together with the manual and the sample
 
@@ -122,7 +115,7 @@ constexpr auto auth_table = std::to_array<Key<Auth>>({
     {"user", put<&Auth::user, take_name>},
     {"mechanism", put<&Auth::mechanism, take_mechanism>},
     {"password", take_inline},
-    {"password_file", from<Source::file, take_path>},
+    {"password_file", take_password_file},
     {"password_command", from<Source::command, take_command>},
     {"password_env", from<Source::environment, take_name>},
     {"credential", from<Source::credential, take_credential>},
@@ -148,7 +141,7 @@ constexpr auto headers_table = std::to_array<Key<Headers>>({
 
 constexpr auto dsn_table = std::to_array<Key<Dsn>>({
     {"notify", put<&Dsn::notify, take_notify>},
-    {"return", put<&Dsn::returned, take_return>},
+    {"return", pick<&Dsn::returned, dsn_returns>},
 });
 
 constexpr auto accounts_table = std::to_array<Key<Account>>({
@@ -161,9 +154,9 @@ constexpr auto accounts_table = std::to_array<Key<Account>>({
     {"host", put<&Account::hosts, take_host>},
     {"hosts", put<&Account::hosts, take_hosts>},
     {"port", put<&Account::port, take_port>},
-    {"tls", put<&Account::tls, take_tls>},
+    {"tls", pick<&Account::tls, tls_choices>},
     {"tls_verify", put<&Account::tls_verify, take_flag>},
-    {"tls_min", put<&Account::tls_min, take_tls_min>},
+    {"tls_min", pick<&Account::tls_min, tls_versions>},
     {"tls_ca_file", put<&Account::tls_ca_file, take_path>},
     {"tls_crl", put<&Account::tls_crl, take_path>},
     {"tls_pin", put<&Account::tls_pins, take_pins>},
@@ -174,7 +167,7 @@ constexpr auto accounts_table = std::to_array<Key<Account>>({
     {"auth", [](Reader& reader, const Value& value, Account& out) { return reader.auth(value, out); }},
     {"from", put<&Account::from, take_address>},
     {"from_match", put<&Account::from_match, take_patterns>},
-    {"sender", put<&Account::sender, take_sender>},
+    {"sender", pick<&Account::sender, senders>},
     {"from_full_name", put<&Account::from_full_name, take_string>},
     {"allow_from_override", put<&Account::allow_from_override, take_flag>},
     {"domain", put<&Account::domain, take_domain>},
@@ -191,9 +184,9 @@ constexpr auto accounts_table = std::to_array<Key<Account>>({
 
 constexpr auto log_table = std::to_array<Key<Log>>({
     {"syslog", put<&Log::syslog, take_flag>},
-    {"facility", put<&Log::facility, take_facility>},
+    {"facility", pick<&Log::facility, facilities>},
     {"file", put<&Log::file, take_path>},
-    {"format", put<&Log::json, take_format>},
+    {"format", pick<&Log::json, formats>},
 });
 
 constexpr auto queue_table = std::to_array<Key<Queue>>({
@@ -201,6 +194,7 @@ constexpr auto queue_table = std::to_array<Key<Queue>>({
     {"directory", put<&Queue::directory, take_path>},
     {"retry", put<&Queue::retry, take_durations>},
     {"expire", put<&Queue::expire, take_duration>},
+    {"delay_notice", put<&Queue::delay_notice, take_duration>},
     {"background", put<&Queue::background, take_flag>},
     {"bounce_to", put<&Queue::bounce_to, take_address>},
 });
@@ -212,6 +206,20 @@ constexpr auto settings_table = std::to_array<Key<Settings>>({
     {"log", sub<&Settings::log, log_table>},
     {"queue", sub<&Settings::queue, queue_table>},
 });
+
+template <class Table>
+bool add_names(std::vector<std::string>& names, std::string_view group, const Table& table) {
+  for (const auto& key : table) names.push_back(std::string(group) + "." + std::string(key.name));
+  return true;
+}
+
+// False if it is no group of an account's.
+bool add_group(std::vector<std::string>& names, std::string_view group) {
+  return (group == "auth" && add_names(names, group, auth_table)) ||
+         (group == "timeouts" && add_names(names, group, timeouts_table)) ||
+         (group == "headers" && add_names(names, group, headers_table)) ||
+         (group == "dsn" && add_names(names, group, dsn_table));
+}
 
 }  // namespace
 
@@ -233,6 +241,14 @@ std::span<const Key<Auth>> auth_keys() {
 
 std::span<const Key<Auth>> source_keys() {
   return auth_keys().subspan(2);
+}
+
+std::vector<std::string> account_key_names() {
+  std::vector<std::string> names;
+  for (const Key<Account>& key : accounts_table) {
+    if (!add_group(names, key.name)) names.emplace_back(key.name);
+  }
+  return names;
 }
 
 }  // namespace pillarbox::config

@@ -22,11 +22,8 @@ Error faulty(const std::string& text) {
 
 // Adds an error's lines to those that there are.
 void add(std::optional<Error>& faults, const Error& more) {
-  if (!faults) {
-    faults = more;
-    return;
-  }
-  faults->text += "\n" + more.text;
+  if (!faults) faults = faulty("");
+  faults->text += (faults->text.empty() ? "" : "\n") + more.text;
   if (!more.hint.empty()) faults->hint += (faults->hint.empty() ? "" : "; ") + more.hint;
 }
 
@@ -75,11 +72,14 @@ Result<Loaded> load(const Places& places, const base::System& system) {
   }
 
   std::optional<Error> faults;
+  std::optional<Error> closed;  // the system's file is, to this user: what his own says may be enough
   std::vector<File> files;
   for (const auto& [path, owner] : wanted) {
     auto file = parse(path, owner);
     loaded.searched.push_back(path);
-    if (!file) {
+    if (!file && !only && owner == Owner::system && file.error().kind == Error::Kind::no_permission) {
+      closed = file.error();
+    } else if (!file) {
       add(faults, file.error());
     } else if (*file) {
       loaded.files.push_back(path);
@@ -89,13 +89,18 @@ Result<Loaded> load(const Places& places, const base::System& system) {
     }
   }
 
-  Reader reader(loaded.settings, system, !faults);
+  Reader reader(loaded.settings, system, !faults && !closed);
   std::vector<Parsed> parsed;
   parsed.reserve(files.size());  // the reader keeps pointers
   for (const File& file : files) parsed.push_back({file.owner, file.text, file.config->getRoot()});
   for (const Parsed& file : parsed) reader.read(file);
   if (const auto more = reader.faults()) add(faults, *more);
+  if (closed && (faults || files.empty() || reader.misses())) add(faults, *closed);
   if (faults) return *std::move(faults);
+  if (closed) {
+    loaded.settings.unread = faulty(closed->text);
+    loaded.settings.unread->hint = "default_account in " + loaded.files.front() + " chooses an account without it";
+  }
   return loaded;
 }
 

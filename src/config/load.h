@@ -32,8 +32,9 @@ struct Loaded {
 };
 
 // The file that is named, else $PILLARBOX_CONFIG, else the system's and the user's: the user's accounts come first and
-// its settings win. An account of a file that was named is a user's, unless that is the system's file. They may hold
-// passwords: the process is undumpable from here on.
+// its settings win. An account of a file that was named is a user's, unless that is the system's file. A system's file
+// that we may not read is none's fault as long as the user's is whole without it. They may hold passwords: the process
+// is undumpable from here on.
 Result<Loaded> load(const Places& places, const base::System& system);
 
 }  // namespace pillarbox::config

@@ -18,15 +18,14 @@ class Words {
   const std::string& next() {
     skip_blanks();
     base::wipe(word_);
-    word_.reserve(256);  // so that a password leaves no copies behind as it grows
     const bool quoted = !text_.empty() && text_[0] == '"';
     if (quoted) text_.remove_prefix(1);
     while (!text_.empty() && (quoted ? text_[0] != '"' : !is_blank(text_[0]))) {
       if (quoted && text_[0] == '\\' && text_.size() > 1) {
         text_.remove_prefix(1);
-        word_ += unescaped(text_[0]);
+        add(unescaped(text_[0]));
       } else {
-        word_ += text_[0];
+        add(text_[0]);
       }
       text_.remove_prefix(1);
     }
@@ -52,6 +51,7 @@ class Words {
   static bool is_blank(char c) { return base::is_blank(c) || c == '\n' || c == '\r'; }
   static char unescaped(char c) { return c == 'n' ? '\n' : c == 't' ? '\t' : c == 'r' ? '\r' : c; }
 
+  void add(char c) { base::append(word_, {&c, 1}); }
   void skip_to(std::size_t at) { text_.remove_prefix(std::min(at, text_.size())); }
   void skip_blanks() {
     while (!text_.empty() && is_blank(text_[0])) text_.remove_prefix(1);
@@ -72,7 +72,7 @@ std::optional<NetrcEntry> find_in_netrc(std::string_view text, std::string_view 
     return ours && user && !entry.password.empty();
   };
   while (!words.ended()) {
-    const std::string word = words.keyword();
+    const std::string& word = words.keyword();
     if (word == "machine" || word == "default") {
       if (complete()) break;
       entry = {};

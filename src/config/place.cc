@@ -4,8 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <iterator>
-#include <vector>
 
 #include "base/text.h"
 #include "mail/address.h"
@@ -101,6 +99,12 @@ Result<std::string> parse_source_address(std::string_view text) {
   return refused(text, "a source address is an IPv4 or IPv6 address of this host");
 }
 
+Result<std::string> parse_domain(std::string_view text) {
+  const auto address = mail::Address::make("postmaster", text);
+  if (!address || address->domain().empty()) return refused(text, "there is no domain name in it");
+  return address->domain();
+}
+
 Result<std::string> parse_helo(std::string_view text) {
   const bool literal = text.starts_with('[') && text.ends_with(']') && only(text.substr(1, text.size() - 2), ".:");
   if (text.size() > 255 || !(literal || only(text, ".-_"))) {
@@ -117,23 +121,6 @@ bool is_pin(std::string_view text) {
   const auto digit = [](char c) { return base::is_alnum(c) || c == '+' || c == '/'; };
   return text.size() == 44 && text.back() == '=' && std::all_of(text.begin(), text.end() - 1, digit) &&
          std::string_view("AEIMQUYcgkosw048").find(text[42]) != std::string_view::npos;
-}
-
-std::optional<std::string> parse_notify(std::string_view text) {
-  constexpr std::array<std::string_view, 3> known = {"SUCCESS", "FAILURE", "DELAY"};
-  const std::string upper = base::upper(text);
-  if (upper == "NEVER") return upper;
-  const auto words = base::split(upper, ',');
-  const auto is_in = [](const auto& list, std::string_view word) {
-    return std::find(list.begin(), list.end(), word) != list.end();
-  };
-  if (!std::all_of(words.begin(), words.end(), [&](std::string_view word) { return is_in(known, word); })) {
-    return std::nullopt;
-  }
-  std::vector<std::string_view> wanted;
-  std::copy_if(known.begin(), known.end(), std::back_inserter(wanted),
-               [&](std::string_view word) { return is_in(words, word); });
-  return base::join(wanted, ",");
 }
 
 }  // namespace pillarbox::config

@@ -42,13 +42,13 @@ Result<std::string> parse_source_address(std::string_view text);
 // A port from 1 to 65535.
 Result<int> parse_port(std::string_view text);
 
+// A domain that an address may have, in A-labels.
+Result<std::string> parse_domain(std::string_view text);
+
 // EHLO's argument: a host name or an address literal (RFC 5321 section 4.1.1.1).
 Result<std::string> parse_helo(std::string_view text);
 
 // A public key's pin: "sha256//" and 32 octets in base64.
 bool is_pin(std::string_view text);
-
-// NOTIFY's value (RFC 3461 section 4.1) from "never", or from some of success, failure and delay with commas between.
-std::optional<std::string> parse_notify(std::string_view text);
 
 }  // namespace pillarbox::config

@@ -31,6 +31,21 @@ std::optional<Value> member(const Value& group, const char* name) {
   return Value{group.setting[name], group.text, group.system};
 }
 
+// Whether a source of the password is one that is not to be used: netrc = false, password_file = "".
+bool declines(const Setting& source) {
+  if (source.getType() == Setting::TypeBoolean) return !source;
+  return source.getType() == Setting::TypeString && !*static_cast<const char*>(source);
+}
+
+// The end of a complaint: accounts that have a name, each once.
+std::string there_are(const std::vector<std::string>& names) {
+  std::vector<std::string_view> all;
+  for (const std::string& name : names) {
+    if (!name.empty() && std::find(all.begin(), all.end(), name) == all.end()) all.emplace_back(name);
+  }
+  return all.empty() ? "" : "; there are: " + base::join(all, ", ");
+}
+
 }  // namespace
 
 void Reader::read(const Parsed& file) {
@@ -141,8 +156,10 @@ std::vector<Value> Reader::ancestry(const Value& own) {
     if (!found) {
       const bool itself = name == name_of(heir);
       if (itself || all_there_) {
-        fault(*inherit, itself ? "the account inherits from itself" : "inherit names no account: \"" + name + "\"");
+        fault(*inherit, itself ? "the account inherits from itself"
+                               : "inherit names no account: \"" + name + '"' + there_are(names_beside(heir)));
       }
+      misses_ = true;
       break;
     }
     const auto same = [&](const Value& each) { return &each.setting == &found->setting; };
@@ -167,6 +184,19 @@ std::optional<Value> Reader::named(std::string_view name, const Value& except, c
   return std::nullopt;
 }
 
+// Those that an account may inherit from.
+std::vector<std::string> Reader::names_beside(const Value& account) const {
+  std::vector<std::string> names;
+  for (const Parsed* file : {file_, earlier_}) {
+    const auto list = file ? member({file->root, file->text, system_}, "accounts") : std::nullopt;
+    for (int i = 0; list && list->setting.isList() && i < list->setting.getLength(); ++i) {
+      const Value each = list->element(i);
+      if (&each.setting != &account.setting) names.push_back(name_of(each));
+    }
+  }
+  return names;
+}
+
 std::string Reader::name_of(const Value& account) const {
   std::string name;
   const auto setting = member(account, "name");
@@ -179,15 +209,18 @@ Complaint Reader::auth(const Value& value, Account& out) {
   int sources = 0;
   for (const Key<Auth>& key : source_keys()) {
     const auto source = member(value, std::string(key.name).c_str());
-    const bool declined = source && source->setting.getType() == Setting::TypeBoolean && !source->setting;
-    if (source && !declined) ++sources;
+    if (source && !declines(source->setting)) ++sources;
   }
-  if (sources == 1) {
+  const auto mechanism = member(value, "mechanism");
+  std::string proof;
+  const bool by_certificate = mechanism && take_string(*mechanism, proof).empty() && base::lower(proof) == "external";
+  if (sources == 1 || by_certificate) {
     out.auth->source = Auth::Source::none;
     out.auth->place.clear();
     out.auth->password = base::Secret();
   }
   Complaint complaint = group(value, *out.auth, auth_keys());
+  if (out.auth->mechanism == no_login) out.auth.reset();
   if (sources <= 1 || !complaint.empty()) return complaint;
   std::vector<std::string_view> names;
   for (const Key<Auth>& key : source_keys()) names.push_back(key.name);
@@ -222,12 +255,10 @@ void Reader::check_default(const Value& root) {
   const auto setting = member(root, "default_account");
   std::string name;
   if (!setting || !take_name(*setting, name).empty() || !all_there_) return;
-  std::vector<std::string_view> known;
-  for (const Account& account : settings_.accounts) {
-    if (account.name == name) return;
-    known.emplace_back(account.name);
-  }
-  fault(*setting, "default_account names no account: \"" + name + "\"; there are: " + base::join(known, ", "));
+  std::vector<std::string> known;
+  for (const Account& account : settings_.accounts) known.push_back(account.name);
+  if (std::find(known.begin(), known.end(), name) != known.end()) return;
+  fault(*setting, "default_account names no account: \"" + name + '"' + there_are(known));
 }
 
 }  // namespace pillarbox::config

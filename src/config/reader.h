@@ -50,6 +50,9 @@ class Reader {
   // All that is wrong with what was read, as one error, config (78).
   [[nodiscard]] std::optional<Error> faults() const;
 
+  // An account inherits from one that is not there, and was not missed.
+  [[nodiscard]] bool misses() const { return misses_; }
+
   // What the tables of keys call. A group's keys each take their value, or there is a fault for it.
   template <class Group>
   Complaint group(const Value& value, Group& out, std::type_identity_t<std::span<const Key<Group>>> keys) {
@@ -80,6 +83,7 @@ class Reader {
   void account(const Value& own, Account& out);
   std::vector<Value> ancestry(const Value& own);
   [[nodiscard]] std::optional<Value> named(std::string_view name, const Value& except, const Parsed& file) const;
+  [[nodiscard]] std::vector<std::string> names_beside(const Value& account) const;
   [[nodiscard]] std::string name_of(const Value& account) const;
   void check(const Value& own, const Account& account, std::span<const Value> groups);
   void check_default(const Value& root);
@@ -90,6 +94,7 @@ class Reader {
   const Parsed* file_ = nullptr;     // that is being read
   const Parsed* earlier_ = nullptr;  // the system's, while the user's is read
   bool troubled_ = false;            // a fault since this was last cleared, told before or not
+  bool misses_ = false;
   std::vector<std::string> faults_;
   std::vector<std::string> remedies_;
 };

@@ -9,9 +9,12 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
+#include <optional>
 #include <system_error>
 
 #include "base/child.h"
+#include "base/clock.h"
 #include "base/held_signals.h"
 #include "base/unique_fd.h"
 #include "config/netrc.h"
@@ -25,15 +28,27 @@ Error unreadable(const std::string& source, const std::string& why) {
   return {Error::Kind::no_permission, "the password can't be read from " + source + ": " + why};
 }
 
+// Waits for something to read, or the end. False, with errno ETIMEDOUT, when the time is over.
+bool wait_until(base::Instant end, int fd) {
+  pollfd watched{fd, POLLIN, 0};
+  for (;;) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(end - base::Instant::clock::now());
+    const int ready = ::poll(&watched, 1, static_cast<int>(std::max<std::int64_t>(left.count(), 0)));
+    if (ready == 0) errno = ETIMEDOUT;
+    if (ready >= 0 || errno != EINTR) return ready > 0;
+  }
+}
+
 // Reads the first line, byte by byte, so that no buffer keeps a copy. False at trouble; errno says which.
-bool read_line(int fd, std::string& line) {
+bool read_line(int fd, std::string& line, std::optional<base::Instant> end = {}) {
   char c = 0;
   for (;;) {
+    if (end && !wait_until(*end, fd)) return false;
     const ssize_t count = ::read(fd, &c, 1);
-    if (count < 0 && errno == EINTR) continue;
+    if (count < 0 && (errno == EINTR || (end && errno == EAGAIN))) continue;
     if (count < 0) return false;
     if (count == 0 || c == '\n' || line.size() >= 65536) break;
-    line += c;
+    base::append(line, {&c, 1});
   }
   if (!line.empty() && line.back() == '\r') line.pop_back();
   return true;
@@ -71,12 +86,16 @@ class NoEcho {
 
 }  // namespace
 
-Result<base::Secret> password_from_file(const std::string& path) {
-  const base::UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
+Result<base::Secret> password_from_file(const std::string& path, std::chrono::milliseconds patience) {
+  const base::UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
   if (!fd) return unreadable(path, std::generic_category().message(errno));
   std::string line;
-  line.reserve(256);  // so that it does not leave copies behind as it grows
-  if (!read_line(fd.get(), line)) return unreadable(path, std::generic_category().message(errno));
+  const bool read = read_line(fd.get(), line, base::Instant::clock::now() + patience);
+  if (!read) {
+    const int trouble = errno;
+    base::wipe(line);
+    return unreadable(path, trouble == ETIMEDOUT ? "no line has come" : std::generic_category().message(trouble));
+  }
   if (line.empty()) return unreadable(path, "the first line is empty");
   base::Secret secret(line);
   base::wipe(line);
@@ -166,12 +185,11 @@ Result<base::Secret> password_from_terminal(const std::string& prompt) {
   if (!terminal) return Error{Error::Kind::usage, "a user without a password, and no terminal to ask for it"};
   const auto say = [&](const std::string& text) { return ::write(terminal.get(), text.data(), text.size()) >= 0; };
   std::string line;
-  line.reserve(256);
   const NoEcho quiet(terminal.get());
   const bool read = say(prompt) && quiet.wait() && read_line(terminal.get(), line) && say("\n");
-  if (!read || line.empty()) return Error{Error::Kind::usage, "no password was given"};
   base::Secret secret(line);
   base::wipe(line);
+  if (!read || secret.empty()) return Error{Error::Kind::usage, "no password was given"};
   return secret;
 }
 

@@ -1,8 +1,10 @@
 // Where passwords come from. A secret is fetched as late as possible; of a file the first line counts, without its line
-// end, as of what a command writes within a minute. Commands have no terminal, and what they say on stderr is shown if
-// they fail. no_permission (77) says which source failed and why, and never what it held.
+// end, as of what a command writes: within a minute, for a file may be a FIFO that nobody writes to. Commands have no
+// terminal, and what they say on stderr is shown if they fail. no_permission (77) says which source failed and why, and
+// never what it held.
 #pragma once
 
+#include <chrono>
 #include <string>
 
 #include "base/result.h"
@@ -17,7 +19,8 @@ struct Credentials {
   base::Secret password;
 };
 
-Result<base::Secret> password_from_file(const std::string& path);
+Result<base::Secret> password_from_file(const std::string& path,
+                                        std::chrono::milliseconds patience = std::chrono::minutes(1));
 Result<base::Secret> password_from_command(const std::string& command);
 Result<base::Secret> password_from_environment(const std::string& variable, const base::System& system);
 

@@ -58,18 +58,19 @@ int Account::port_of(const Host& host) const {
 }
 
 bool Account::is_for(const mail::Address& address) const {
-  if (from && from->local() == address.local() && base::iequals(from->domain(), address.domain())) return true;
+  if (from && from->key() == address.key()) return true;
   return std::any_of(from_match.begin(), from_match.end(),
                      [&](const std::string& pattern) { return matches(pattern, address); });
 }
 
 Result<const Account*> Settings::account(const std::optional<std::string>& name) const {
-  if (accounts.empty()) return Error{Error::Kind::config, "the configuration has no account"};
-  if (!name && default_account.empty()) return &accounts.front();
   const std::string& wanted = name ? *name : default_account;
+  if (!name && wanted.empty() && !accounts.empty() && !unread) return &accounts.front();
   const auto found =
       std::find_if(accounts.begin(), accounts.end(), [&](const Account& account) { return account.name == wanted; });
   if (found != accounts.end()) return &*found;
+  if (unread) return *unread;
+  if (accounts.empty()) return Error{Error::Kind::config, "the configuration has no account"};
   std::vector<std::string_view> known;
   for (const Account& account : accounts) known.emplace_back(account.name);
   return Error{Error::Kind::config, "there is no account \"" + wanted + "\"; there are: " + base::join(known, ", ")};

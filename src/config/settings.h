@@ -44,8 +44,9 @@ struct Auth {
   base::Secret password;           // Source::password's
 };
 
-// The mechanisms that settings may name besides "auto".
+// The mechanisms that settings may name besides "auto" and no_login, which takes a login back.
 std::span<const std::string_view> auth_mechanisms();
+constexpr std::string_view no_login = "none";
 
 // Whether a mechanism proves who we are by a password; not so by a certificate or a ticket.
 bool needs_password(std::string_view mechanism);
@@ -118,6 +119,7 @@ struct Log {
   std::string file;
   int opened = -1;  // the file's descriptor, where it was opened by somebody who may
   bool json = false;
+  bool shown = false;             // on standard output, too, as JSON; a caller's choice, as the next
   std::string tag = "pillarbox";  // syslog's; a caller's choice, and no key
 };
 
@@ -128,6 +130,7 @@ struct Queue {
   std::vector<std::chrono::seconds> retry = {std::chrono::minutes(1), std::chrono::minutes(5), std::chrono::minutes(30),
                                              std::chrono::hours(2)};
   std::chrono::seconds expire = std::chrono::hours(120);
+  std::chrono::seconds delay_notice{};  // the age at which the sender is told of a message that waits; 0: never
   bool background = true;
   std::optional<mail::Address> bounce_to;
 };
@@ -137,8 +140,10 @@ struct Settings {
   std::vector<Account> accounts;  // the user's before the system's
   Log log;
   Queue queue;
+  std::optional<Error> unread;  // of the system's file, if we may not read it: what it would choose is not known
 
-  // The account of that name, else default_account, else the first. config (78) naming those that there are.
+  // The account of that name, else default_account, else the first. config (78) naming those that there are; unread, if
+  // that file may have it, or a default_account.
   [[nodiscard]] Result<const Account*> account(const std::optional<std::string>& name) const;
 
   // The account of that name, else the first that is for the sender, else as above.

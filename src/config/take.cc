@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <array>
+#include <initializer_list>
 #include <limits>
 
 #include "config/place.h"
+#include "mail/xtext.h"
 
 namespace pillarbox::config {
 namespace {
@@ -20,10 +22,9 @@ enum class Shown { yes, no };  // whether a complaint may hold a piece of the va
 Complaint expand(std::string_view text, const base::System& system, Shown pieces, std::string& out, bool& literal) {
   const std::size_t whole = text.size();
   out.clear();
-  out.reserve(256);  // so that a password leaves no copies behind as it grows
   while (!text.empty()) {
     const std::size_t dollar = std::min(text.find('$'), text.size());
-    out += text.substr(0, dollar);
+    base::append(out, text.substr(0, dollar));
     literal = literal || dollar > 0;
     text.remove_prefix(dollar);
     if (text.starts_with("${")) {
@@ -40,11 +41,11 @@ Complaint expand(std::string_view text, const base::System& system, Shown pieces
         return "has a \"${ }\" that the environment lacks (a dollar sign is written \"$$\")";
       }
       if (!value) return "needs ${" + name + "}, and the environment has no " + name;
-      out += *value;
+      base::append(out, *value);
       base::wipe(*value);
       text.remove_prefix(name.size() + 3);
     } else if (!text.empty()) {
-      out += '$';
+      base::append(out, "$");
       literal = true;
       text.remove_prefix(text.starts_with("$$") ? 2 : 1);
     }
@@ -100,10 +101,32 @@ std::optional<std::chrono::seconds> duration(std::string_view text) {
   return std::chrono::seconds(*seconds);
 }
 
-bool is_pattern(std::string_view text) {
+Complaint take_number(const Value& value, int low, int high, int& out) {
+  Complaint complaint = "must be a number from " + std::to_string(low) + " to " + std::to_string(high);
+  if (value.setting.getType() != Setting::TypeInt) return complaint;
+  out = value.setting;
+  return out < low || out > high ? complaint : "";
+}
+
+// A pattern as addresses are compared with it, its domain in A-labels. Nothing if no address can be like it.
+std::optional<std::string> pattern(std::string_view text) {
+  if (text == "*") return "*@*";
   const std::size_t at = text.rfind('@');
-  return at != std::string_view::npos && at > 0 && at + 1 < text.size() &&
-         std::none_of(text.begin(), text.end(), [](char c) { return c == ' ' || c == ','; });
+  if (at == std::string_view::npos || text.find(' ') != std::string_view::npos) return std::nullopt;
+  std::string out(text.substr(0, at));
+  char before = '@';
+  for (const std::string_view label : base::split(text.substr(at + 1), '.')) {
+    out += before;
+    out +=
+        base::is_ascii(label) || label.find('*') != std::string_view::npos ? std::string(label) : mail::to_ascii(label);
+    before = '.';
+  }
+  // Some address must be like it; what stands in quotes or brackets is not looked into.
+  if (out.find('"') != std::string::npos || out.find("@[") != std::string::npos) return out;
+  std::string like = out;
+  std::replace(like.begin(), like.end(), '*', 'x');
+  const auto address = mail::Address::parse(like);
+  return address && address->text() == like ? std::optional(out) : std::nullopt;
 }
 
 }  // namespace
@@ -133,13 +156,6 @@ Complaint take_flag(const Value& value, bool& out) {
   if (value.setting.getType() != Setting::TypeBoolean) return "must be true or false";
   out = value.setting;
   return {};
-}
-
-Complaint take_number(const Value& value, int low, int high, int& out) {
-  Complaint complaint = "must be a number from " + std::to_string(low) + " to " + std::to_string(high);
-  if (value.setting.getType() != Setting::TypeInt) return complaint;
-  out = value.setting;
-  return out < low || out > high ? complaint : "";
 }
 
 Complaint take_port(const Value& value, std::optional<int>& out) {
@@ -203,17 +219,17 @@ Complaint take_patterns(const Value& value, std::vector<std::string>& out) {
   out.clear();
   return take_list(value, "must be a list of addresses in which * is anything, as in [ \"*@example.com\" ]",
                    [&](const std::string& text) {
-                     out.push_back(text);
-                     return is_pattern(text);
+                     const auto taken = pattern(text);
+                     if (taken) out.push_back(*taken);
+                     return taken.has_value();
                    });
 }
 
 Complaint take_domain(const Value& value, std::string& out) {
   return take_parsed(value, "a domain, as a host has", [&](const std::string& text) {
-    auto address = mail::Address::make("postmaster", text);
-    if (address && address->domain().empty()) address = Error{Error::Kind::data, "it is empty"};
-    if (address) out = address->domain();
-    return address;
+    auto domain = parse_domain(text);
+    if (domain) out = *domain;
+    return domain;
   });
 }
 
@@ -273,10 +289,10 @@ Complaint take_notify(const Value& value, std::string& out) {
   std::vector<std::string> words;
   Complaint trouble = take_list(value, complaint, [&](const std::string& text) {
     words.push_back(text);
-    return text == base::lower(text) && text.find(',') == std::string::npos && parse_notify(text);
+    return text == base::lower(text) && text.find(',') == std::string::npos && mail::parse_notify(text);
   });
   if (!trouble.empty()) return trouble;
-  auto notify = parse_notify(base::join(words, ","));
+  auto notify = mail::parse_notify(base::join(words, ","));
   if (!notify) return complaint;
   out = *std::move(notify);
   return {};
@@ -292,7 +308,7 @@ Complaint take_path(const Value& value, std::string& out) {
     return {};
   }
   if (out.starts_with('~')) return "knows \"~/\", and nobody else's home";
-  out.insert(0, folder_of(value.text.files()[value.text.file_of(value.line())].path));
+  out = path_in(value.text.files()[value.text.file_of(value.line())].path, out);
   return {};
 }
 

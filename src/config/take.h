@@ -7,17 +7,16 @@
 
 #include <chrono>
 #include <cstdint>
-#include <initializer_list>
 #include <libconfig.h++>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "base/secret.h"
 #include "base/system.h"
 #include "base/text.h"
+#include "config/choices.h"
 #include "config/settings.h"
 #include "config/text.h"
 #include "mail/address.h"
@@ -42,7 +41,6 @@ std::string shown(std::string_view text);
 
 Complaint take_string(const Value& value, std::string& out);
 Complaint take_flag(const Value& value, bool& out);
-Complaint take_number(const Value& value, int low, int high, int& out);
 Complaint take_port(const Value& value, std::optional<int>& out);
 Complaint take_count(const Value& value, int& out);                      // from 1 on
 Complaint take_seconds(const Value& value, std::chrono::seconds& out);   // a number of them
@@ -70,19 +68,17 @@ Complaint take_password(const Value& value, base::Secret& out, bool& literal);
 Complaint take_proxy(const Value& value, base::Secret& out, bool& literal);
 
 // One of a few words.
-template <class Out>
-Complaint take_choice(const Value& value, std::initializer_list<std::pair<std::string_view, Out>> choices, Out& out) {
+template <class Choices, class Out>
+Complaint take_choice(const Value& value, const Choices& choices, Out& out) {
   std::string given;
   Complaint complaint = take_string(value, given);
   if (!complaint.empty() && value.setting.getType() == libconfig::Setting::TypeString) return complaint;
-  std::string allowed;
-  for (const auto& [word, meaning] : choices) {
-    if (complaint.empty() && word == given) {
-      out = meaning;
-      return {};
-    }
-    allowed += (allowed.empty() ? "\"" : ", \"") + std::string(word) + "\"";
+  if (const auto* choice = find_choice(choices, given); complaint.empty() && choice) {
+    out = choice->meaning;
+    return {};
   }
+  std::string allowed;
+  for (const auto& [word, meaning] : choices) allowed += (allowed.empty() ? "\"" : ", \"") + std::string(word) + "\"";
   return (complaint.empty() ? shown(given) + " must be" : "must be") + (" one of " + allowed);
 }
 

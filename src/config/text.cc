@@ -9,6 +9,7 @@
 #include <set>
 #include <system_error>
 
+#include "base/disk.h"
 #include "base/text.h"
 #include "base/unique_fd.h"
 
@@ -143,18 +144,6 @@ std::optional<std::string> included(std::string_view line, std::string_view code
   return std::string(alone ? line.substr(begin + 1, end - begin - 1) : "");
 }
 
-// Appends what may hold a password: where the text has to move, no copy stays behind.
-void append(std::string& text, std::string_view more) {
-  if (text.capacity() - text.size() < more.size()) {
-    std::string larger;
-    larger.reserve(2 * text.size() + more.size());
-    larger = text;
-    base::wipe(text);
-    text.swap(larger);
-  }
-  text += more;
-}
-
 Result<std::string> content_of(int fd, const std::string& path) {
   std::string text;
   std::array<char, 16384> piece;
@@ -163,7 +152,7 @@ Result<std::string> content_of(int fd, const std::string& path) {
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) return faulty(path + ": can't be read: " + std::generic_category().message(errno));
     if (count == 0) break;
-    append(text, {piece.data(), static_cast<std::size_t>(count)});
+    base::append(text, {piece.data(), static_cast<std::size_t>(count)});
     if (text.size() > largest) return faulty(path + ": is too large for a configuration");
   }
   explicit_bzero(piece.data(), piece.size());
@@ -184,9 +173,10 @@ Result<struct stat> trusted(int fd, const std::string& path) {
 
 }  // namespace
 
-std::string folder_of(const std::string& path) {
-  const std::size_t slash = path.rfind('/');
-  return slash == std::string::npos ? "./" : path.substr(0, slash + 1);
+std::string path_in(const std::string& file, const std::string& path) {
+  if (path.starts_with('/')) return path;
+  const std::string folder = base::folder_of(file);
+  return (folder == "/" ? "" : folder) + "/" + path;
 }
 
 std::string string_literal(std::string_view text) {
@@ -223,7 +213,10 @@ Result<bool> Text::add(const std::string& path, int depth, const From& from) {
   const std::string where = from ? show(*from) : "";
   const base::UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
   if (!fd && (errno == ENOENT || errno == ENOTDIR) && !from) return false;
-  if (!fd) return faulty(where + path + ": can't be read: " + std::generic_category().message(errno));
+  if (!fd) {
+    const Error::Kind kind = errno == EACCES ? Error::Kind::no_permission : Error::Kind::config;
+    return Error{kind, where + path + ": can't be read: " + std::generic_category().message(errno)};
+  }
   const auto status = trusted(fd.get(), path);
   if (!status) return Error{status.error().kind, where + status.error().text, status.error().hint};
   auto content = content_of(fd.get(), path);
@@ -245,16 +238,15 @@ Result<void> Text::splice(const std::string& text, std::size_t file, int depth) 
     if (line.find('\0') != std::string_view::npos) return faulty(show(here) + "there is a NUL in it");
     const auto name = included(line, std::string_view(code).substr(begin, end - begin));
     if (!name) {
-      append(content_, line);
-      append(content_, "\n");
+      base::append(content_, line);
+      base::append(content_, "\n");
       lines_.push_back(here);
     } else if (name->empty()) {
       return faulty(show(here) + "a line that includes a file is written @include \"FILE\", and has nothing else");
     } else if (depth == deepest) {
       return faulty(show(here) + "files are included more than ten deep: does one include itself?");
     } else {
-      const std::string path = name->starts_with('/') ? *name : folder_of(files_.front().path) + *name;
-      const auto there = add(path, depth + 1, here);
+      const auto there = add(path_in(files_.front().path, *name), depth + 1, here);
       if (!there) return there.error();
     }
     begin = end + 1;

@@ -4,7 +4,7 @@
 // folder is included, and opens files that nobody has checked; so inclusion is done here, by libconfig's rules: a line
 // @include "FILE", relative to the main file's folder, at most ten deep. Every file is opened once and judged as it was
 // opened: a regular file of root's or ours that nobody else can write to. All errors are config (78), with FILE:LINE
-// where there is a line.
+// where there is a line, but for files that we may not read: no_permission.
 #pragma once
 
 #include <sys/stat.h>
@@ -19,8 +19,8 @@
 
 namespace pillarbox::config {
 
-// The path up to its last slash and with it, "./" if there is none.
-std::string folder_of(const std::string& path);
+// A path as it stands in a file: a relative one begins in that file's folder.
+std::string path_in(const std::string& file, const std::string& path);
 
 // A string as a configuration has it: in quotes, with a dollar sign doubled, which alone would begin a variable's name.
 // Whoever gives it a password wipes what it returns; other copies there are none.

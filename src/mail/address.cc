@@ -84,13 +84,18 @@ class Tokenizer {
       if (at_ == text_.size()) return tokens;
       auto token = next(*spaced);
       if (!token) return token.error();
+      if (token->is(',') || token->is(';')) element_ = token->end;
       tokens.push_back(*std::move(token));
     }
   }
 
  private:
   [[nodiscard]] char here() const { return at_ < text_.size() ? text_[at_] : '\0'; }
-  [[nodiscard]] Error error(const std::string& why) const { return refused(text_, why); }
+  // Names the element of the list that it is about, as far as that can be told.
+  [[nodiscard]] Error error(const std::string& why) const {
+    const std::size_t end = text_.find_first_of(",;", at_);
+    return refused(base::trim(text_.substr(element_, end == std::string_view::npos ? end : end - element_)), why);
+  }
 
   // Skips a line end and the blank that makes it folding; false if that is not what stands here.
   bool skip_fold() {
@@ -179,6 +184,7 @@ class Tokenizer {
 
   std::string_view text_;
   std::size_t at_ = 0;
+  std::size_t element_ = 0;  // where the list's present one begins
 };
 
 class ListParser {
@@ -203,7 +209,7 @@ class ListParser {
  private:
   [[nodiscard]] bool separator() const { return tokens_[at_].is(',') || tokens_[at_].is(';'); }
   [[nodiscard]] bool here_is(char special) const { return at_ < tokens_.size() && tokens_[at_].is(special); }
-  [[nodiscard]] Error error(const std::string& why) const { return refused(text_, why); }
+  [[nodiscard]] Error error(const std::string& why) const { return refused(element_, why); }
 
   // Where the colon of "phrase:" stands if a group begins here, else the end.
   [[nodiscard]] std::size_t group_colon() const {
@@ -225,6 +231,7 @@ class ListParser {
 
   Result<void> element() {
     const std::size_t end = element_end();
+    element_ = text_.substr(tokens_[at_].begin, tokens_[end - 1].end - tokens_[at_].begin);
     std::size_t angle = at_;
     while (angle < end && !tokens_[angle].is('<')) ++angle;
     if (angle == end) {
@@ -312,6 +319,7 @@ class ListParser {
   std::string_view text_;
   std::vector<Token> tokens_;
   std::size_t at_ = 0;
+  std::string_view element_;  // the one that is being read
   std::vector<Mailbox> list_;
   bool grouped_ = false;
 };
@@ -379,6 +387,10 @@ std::string Address::path() const {
   return '<' + text() + '>';
 }
 
+std::string Address::key() const {
+  return local_ + '@' + base::lower(domain_);
+}
+
 bool Address::needs_smtputf8() const {
   return !base::is_ascii(local_);
 }
@@ -399,14 +411,13 @@ Result<std::vector<Mailbox>> parse_list(std::string_view text) {
   return ListParser(text, *std::move(tokens)).all();
 }
 
-std::string phrase(std::string_view text) {
+std::string phrase(std::string display_name) {
   // The environment and the password file hold what they like; a header line holds no control characters.
-  std::string display_name(text);
   std::replace_if(display_name.begin(), display_name.end(), is_control, ' ');
   if (!base::is_ascii(display_name) || display_name.size() > longest_phrase) return encoded_words(display_name);
   const bool atoms = !display_name.empty() && std::all_of(display_name.begin(), display_name.end(),
                                                           [](char c) { return is_atext(c) || c == ' '; });
-  return atoms ? std::string(display_name) : quoted(display_name);
+  return atoms ? display_name : quoted(display_name);
 }
 
 }  // namespace pillarbox::mail

@@ -27,7 +27,9 @@ class Address {
   [[nodiscard]] const std::string& domain() const { return domain_; }  // "" for a bare name
   [[nodiscard]] std::string text() const;                              // "a@b", or "a"
   [[nodiscard]] std::string path() const;                              // "<a@b>": what follows MAIL FROM: and RCPT TO:
-  [[nodiscard]] bool needs_smtputf8() const;                           // RFC 6531: the local part is not ASCII
+  // The same for every way to write a mailbox: the local part exactly, the domain without regard to case.
+  [[nodiscard]] std::string key() const;
+  [[nodiscard]] bool needs_smtputf8() const;  // RFC 6531: the local part is not ASCII
 
   // The same with a domain, if it has none.
   [[nodiscard]] Result<Address> qualified(std::string_view domain) const;
@@ -58,6 +60,6 @@ Result<std::vector<Mailbox>> parse_list(std::string_view text);
 
 // The display name as a header has it: as it is, or as a quoted string, or in encoded words (RFC 2047), a line each, if
 // it is long or not ASCII. Control characters in it become blanks.
-std::string phrase(std::string_view display_name);
+std::string phrase(std::string display_name);
 
 }  // namespace pillarbox::mail

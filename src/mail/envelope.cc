@@ -20,7 +20,7 @@ Result<Envelope> Envelope::make(ReversePath sender, const std::vector<Address>& 
   std::vector<Address> unique;
   std::unordered_set<std::string> seen;
   for (const Address& recipient : recipients) {
-    if (seen.insert(recipient.local() + '@' + base::lower(recipient.domain())).second) unique.push_back(recipient);
+    if (seen.insert(recipient.key()).second) unique.push_back(recipient);
   }
   return Envelope(std::move(sender), std::move(unique));
 }

@@ -1,7 +1,8 @@
 #include "mail/header.h"
 
 #include <algorithm>
-#include <array>
+#include <iterator>
+#include <optional>
 
 #include "base/text.h"
 
@@ -9,7 +10,8 @@ namespace pillarbox::mail {
 namespace {
 
 constexpr std::size_t largest_block = 16U << 20U;
-constexpr std::size_t longest_name = 997;  // with its colon it has to fit a line (RFC 5322 section 2.1.1)
+constexpr std::size_t longest_start = 65536;  // of a line, until it shows what it is
+constexpr std::size_t longest_name = 997;     // with its colon it has to fit a line (RFC 5322 section 2.1.1)
 
 // What a line is can be known before its end: a body of one endless line must not be read into memory to find out.
 enum class Line { unknown, empty, field, folding, envelope, body };
@@ -43,11 +45,11 @@ class Scanner {
 
   Result<HeaderAndBody> scan() {
     for (;;) {
-      const std::size_t end = buffer_.find('\n', at_);
+      const std::size_t end = buffer_.find('\n', at_ + seen_);
       const bool complete = end != std::string::npos || ended_;
       const std::string_view line = std::string_view(buffer_).substr(at_, complete ? end - at_ : std::string::npos);
       if (line.empty() && end == std::string::npos && ended_) return finish(at_);
-      const Line kind = classify(visible_part(line), complete, out_.header.fields.empty());
+      const Line kind = kind_of(visible_part(line), complete);
       if (kind == Line::body) return finish(at_);
       const std::size_t next = end == std::string::npos ? buffer_.size() : end + 1;
       if (kind == Line::empty) {
@@ -55,6 +57,7 @@ class Scanner {
         return finish(next);
       }
       if (!complete) {
+        seen_ = line.size();
         if (const auto more = fill(); !more) return more.error();
         continue;
       }
@@ -62,16 +65,27 @@ class Scanner {
       if (!normal) return normal.error();
       if (const auto taken = take(*normal, kind); !taken) return taken.error();
       at_ = next;
+      seen_ = 0;
+      visible_.reset();
     }
   }
 
  private:
   // The line as it will be: a NUL that is dropped must not hide what a field is.
   std::string_view visible_part(std::string_view line) {
-    if (nul_ != Normaliser::Nul::drop || line.find('\0') == std::string_view::npos) return line;
-    without_nuls_ = line;
-    std::erase(without_nuls_, '\0');
-    return without_nuls_;
+    const std::string_view more = line.substr(seen_);
+    if (nul_ != Normaliser::Nul::drop) return line;
+    if (!visible_ && more.find('\0') == std::string_view::npos) return line;
+    if (!visible_) visible_ = line.substr(0, seen_);
+    std::remove_copy(more.begin(), more.end(), std::back_inserter(*visible_), '\0');
+    return *visible_;
+  }
+
+  // What a line does not show in its beginning it is not: else all of a long one is looked through with each piece.
+  [[nodiscard]] Line kind_of(std::string_view line, bool complete) const {
+    const bool short_enough = line.size() <= longest_start;
+    const Line kind = classify(line.substr(0, longest_start), complete && short_enough, out_.header.fields.empty());
+    return kind == Line::unknown && !short_enough ? Line::body : kind;
   }
 
   Result<void> fill() {
@@ -120,10 +134,11 @@ class Scanner {
   Normaliser::Nul nul_;
   bool raw_;
   HeaderAndBody out_;
-  std::string buffer_;  // what was read and is not taken yet, from at_ on
-  std::string without_nuls_;
-  std::size_t at_ = 0;    // where the line at hand begins
-  std::size_t kept_ = 0;  // bytes of the fields so far
+  std::string buffer_;                  // what was read and is not taken yet, from at_ on
+  std::size_t at_ = 0;                  // where the line at hand begins
+  std::size_t seen_ = 0;                // bytes of it that were looked through
+  std::optional<std::string> visible_;  // it without NULs, if it has some that are dropped
+  std::size_t kept_ = 0;                // bytes of the fields so far
   bool ended_ = false;
 };
 

@@ -2,9 +2,9 @@
 //
 // read_header() takes it from a source and leaves the body behind. The block ends at the first empty line, which
 // belongs to neither, or at the first line that is no field and no folding of one: that line starts the body. A first
-// line "From " or ">From " (of an mbox) is kept apart. Fields are kept as they came but for line ends: a CRLF ends
-// every line, a lone CR is a space; with Form::raw each byte is kept. A block of more than 16 MiB is data (65), as is a
-// NUL where they are refused.
+// line "From " or ">From " (of an mbox) is kept apart. What a line is shows in its first 64 KiB, or it is no field.
+// Fields are kept as they came but for line ends: a CRLF ends every line, a lone CR is a space; with Form::raw each
+// byte is kept. A block of more than 16 MiB is data (65), as is a NUL where they are refused.
 #pragma once
 
 #include <memory>

@@ -19,6 +19,7 @@ class Mbox::Content final : public base::Source {
  public:
   explicit Content(Mbox& mbox) : mbox_(mbox) {}
   Result<std::size_t> read(std::span<char> out) override { return mbox_.read(out); }
+  [[nodiscard]] bool prompt() const override { return mbox_.file_->prompt(); }
 
  private:
   Mbox& mbox_;
@@ -81,16 +82,25 @@ Result<void> Mbox::skip_line() {
   }
 }
 
+// As many lines as there is room for and as have been read of the file already; more is read for the first only.
 Result<std::size_t> Mbox::read(std::span<char> out) {
-  while (in_message_ && !out.empty()) {
-    if (giving_ > 0) return give(out);
+  std::size_t given = 0;
+  while (in_message_ && given < out.size()) {
+    if (giving_ > 0) {
+      given += give(out.subspan(given));
+      continue;
+    }
     if (at_ == buffer_.size() || (at_line_start_ && head() == Head::more)) {
-      if (at_ == buffer_.size() && ended_) break;
+      in_message_ = at_ < buffer_.size() || !ended_;
+      if (given > 0 || !in_message_) break;
       if (const auto more = fill(); !more) return more.error();
       continue;
     }
     const Head kind = at_line_start_ ? head() : Head::other;
-    if (kind == Head::from && withheld_ > 0) break;
+    if (kind == Head::from && withheld_ > 0) {
+      in_message_ = false;
+      break;
+    }
     if (withheld_ > 0) {  // it was content
       at_ -= withheld_;
       giving_ = std::exchange(withheld_, 0);
@@ -107,8 +117,7 @@ Result<std::size_t> Mbox::read(std::span<char> out) {
     giving_ = next - at_;
     at_line_start_ = end != std::string::npos;
   }
-  in_message_ = in_message_ && out.empty();
-  return std::size_t{0};
+  return given;
 }
 
 std::size_t Mbox::give(std::span<char> out) {

@@ -1,7 +1,6 @@
 #include "mail/message.h"
 
 #include <algorithm>
-#include <array>
 #include <cstring>
 
 #include "base/text.h"
@@ -28,16 +27,18 @@ Result<void> Message::prime() {
 }
 
 void Message::keep() {
-  if (!body_->mark()) body_ = std::make_unique<base::KeptSource>(std::move(body_));
-  beginning_ = Beginning{pending_, normaliser_};
+  if (beginning_) return;
+  if (!ended_ && !body_->mark()) body_ = std::make_unique<base::KeptSource>(std::move(body_));
+  beginning_ = Beginning{.head = pending_, .normaliser = normaliser_, .taken = taken_, .whole = ended_};
 }
 
 bool Message::rewind() {
-  if (!beginning_ || !body_->back()) return false;
+  if (!beginning_ || !(beginning_->whole || body_->back())) return false;
   pending_ = beginning_->head;
   normaliser_ = beginning_->normaliser;
-  at_ = size_ = taken_ = 0;
-  ended_ = false;
+  taken_ = beginning_->taken;
+  ended_ = beginning_->whole;
+  at_ = size_ = 0;
   before_last_ = '\r';
   last_ = '\n';
   note_end(pending_);
@@ -61,30 +62,37 @@ std::optional<std::uint64_t> Message::known_size() const {
   return size_ + pending_.size() - at_;
 }
 
+std::uint64_t Message::least_size() const {
+  const std::uint64_t known = size_ + pending_.size() - at_;
+  const bool shrinks = known < taken_;  // by CRs that its line ends don't need: who knows how many more there are?
+  return known + (ended_ || shrinks ? 0 : body_->left().value_or(0));
+}
+
 bool Message::may_hold_8bit() const {
   return !ended_ || !base::is_ascii(std::string_view(pending_).substr(at_));
 }
 
 void Message::release() {
-  if (!beginning_) body_.reset();
+  if (!beginning_ || beginning_->whole) body_.reset();
   pending_ = {};
   at_ = 0;
   ended_ = true;
 }
 
 std::optional<std::uint64_t> Message::expected_size() const {
-  const auto left = body_ ? body_->left() : std::nullopt;
+  const auto left = ended_ ? std::optional<std::uint64_t>(0) : body_->left();
   return left ? std::optional(taken_ + *left) : std::nullopt;
 }
 
 Result<void> Message::refill() {
-  std::array<char, piece> chunk;
-  const auto count = body_->read(chunk);
+  // Off the stack, which may be small (ulimit -s), and without a byte written in vain.
+  const auto chunk = std::make_unique_for_overwrite<char[]>(piece);
+  const auto count = body_->read({chunk.get(), piece});
   if (!count) return count.error();
   taken_ += *count;
   pending_.erase(0, at_);
   at_ = 0;
-  const std::string_view in(chunk.data(), *count);
+  const std::string_view in(chunk.get(), *count);
   if (!raw_) {
     ended_ = in.empty();
     if (!ended_) return normaliser_.feed(in, pending_);

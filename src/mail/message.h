@@ -30,7 +30,8 @@ class Message {
   // At most out.size() octets; 0 is the end. Errors are the source's, or data (65) at a NUL.
   Result<std::size_t> read(std::span<char> out);
 
-  // Before anything is read: makes sure that rewind() can start it over, if its source is a file or not very large.
+  // Before anything is read: makes sure that rewind() can start it over, if all of it is in memory (after prime()), its
+  // source is a file, or it is not very large.
   void keep();
   // Back to the first octet. False: that can't be done, and what was read is gone.
   [[nodiscard]] bool rewind();
@@ -39,13 +40,18 @@ class Message {
   [[nodiscard]] std::uint64_t size() const { return size_; }
   // The whole size, if all of the message is in memory already (after prime()).
   [[nodiscard]] std::optional<std::uint64_t> known_size() const;
+  // What is in memory, and what its source has still to give: a larger message than that may leave, a smaller one only
+  // where line ends have more CRs than they need.
+  [[nodiscard]] std::uint64_t least_size() const;
   // It has an octet beyond ASCII, or may have one in what was not read yet.
   [[nodiscard]] bool may_hold_8bit() const;
-  // Gives memory back, and its source too unless it was to be kept; nothing more is read of it.
+  // Gives memory back, and its source too unless rewind() needs it. What was not read is gone, but for rewind().
   void release();
   [[nodiscard]] bool untouched() const { return size_ == 0; }  // nothing was read yet
   // The octets of its source, if that knows: about as many as will leave.
   [[nodiscard]] std::optional<std::uint64_t> expected_size() const;
+  // To read it is to wait for nobody.
+  [[nodiscard]] bool prompt() const { return ended_ || body_->prompt(); }
   [[nodiscard]] std::uint64_t nuls_dropped() const { return normaliser_.nuls_dropped(); }
 
  private:
@@ -64,6 +70,8 @@ class Message {
   struct Beginning {
     std::string head;
     Normaliser normaliser;
+    std::uint64_t taken;
+    bool whole;
   };
   std::optional<Beginning> beginning_;  // if it is to be kept
 };

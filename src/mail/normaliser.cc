@@ -1,34 +1,10 @@
 #include "mail/normaliser.h"
 
 #include <algorithm>
-#include <cstring>
+
+#include "mail/next.h"
 
 namespace pillarbox::mail {
-namespace {
-
-// Where a byte stands next. Each byte's next place is looked up only when the last one has been passed, so all of them
-// together cost one memchr over the text apiece, however often they occur.
-class Next {
- public:
-  Next(std::string_view text, char wanted) : text_(text), wanted_(wanted) {}
-
-  std::size_t from(std::size_t at) {
-    if (!known_ || found_ < at) {
-      const void* hit = at < text_.size() ? std::memchr(text_.data() + at, wanted_, text_.size() - at) : nullptr;
-      found_ = hit ? static_cast<std::size_t>(static_cast<const char*>(hit) - text_.data()) : text_.size();
-      known_ = true;
-    }
-    return found_;
-  }
-
- private:
-  std::string_view text_;
-  char wanted_;
-  std::size_t found_ = 0;
-  bool known_ = false;
-};
-
-}  // namespace
 
 Result<void> Normaliser::feed(std::string_view in, std::string& out) {
   Next lf(in, '\n');
@@ -45,7 +21,11 @@ Result<void> Normaliser::feed(std::string_view in, std::string& out) {
       crs_ = 0;
       end_line(out);
     } else if (in[stop] == '\r') {
-      ++crs_;
+      if (crs_ < most_crs) {
+        ++crs_;
+      } else {
+        lone_cr(out);
+      }
     } else if (nul_ == Nul::drop) {
       ++nuls_dropped_;
     } else {
@@ -70,12 +50,14 @@ void Normaliser::finish(std::string& out) {
 
 // The CRs that were waiting had no LF behind them.
 void Normaliser::settle_cr(std::string& out) {
-  for (; crs_ > 0; --crs_) {
-    if (part_ == Part::body) {
-      end_line(out);
-    } else {
-      run(" ", out);
-    }
+  for (; crs_ > 0; --crs_) lone_cr(out);
+}
+
+void Normaliser::lone_cr(std::string& out) {
+  if (part_ == Part::body) {
+    end_line(out);
+  } else {
+    run(" ", out);
   }
 }
 

@@ -32,23 +32,36 @@ bool is_recipient_field(std::string_view name) {
                      [&](std::string_view wanted) { return base::iequals(name, wanted); });
 }
 
-// The fields of the first Resent- block, without the "Resent-" of their names. Trace fields may stand in it; another
-// field ends it, as does a field that the block has already.
+bool is_once_a_block(std::string_view short_name) {
+  constexpr std::array<std::string_view, 4> once = {"from", "sender", "date", "message-id"};
+  return std::find(once.begin(), once.end(), short_name) != once.end();
+}
+
+// The fields of the first Resent- block, without the "Resent-" of their names. Trace fields are above a block, and one
+// that comes later ends it, as does a field that the block can have only once; other fields may stand in it.
 std::vector<std::pair<std::string, const Field*>> first_resent_block(const Header& header) {
   std::vector<std::pair<std::string, const Field*>> block;
   for (const Field& field : header.fields) {
     const std::string name = base::lower(field.name());
-    if (!name.starts_with("resent-")) {
-      if (!block.empty() && name != "received" && name != "return-path") break;
-      continue;
-    }
+    if (!block.empty() && (name == "received" || name == "return-path")) break;
+    if (!name.starts_with("resent-")) continue;
     const std::string short_name = name.substr(7);
-    const bool again =
-        std::any_of(block.begin(), block.end(), [&](const auto& had) { return had.first == short_name; });
+    const bool again = is_once_a_block(short_name) && std::any_of(block.begin(), block.end(), [&](const auto& had) {
+                         return had.first == short_name;
+                       });
     if (again) break;
     block.emplace_back(short_name, &field);
   }
   return block;
+}
+
+// A field of what the message is now: of its first Resent- block where it is sent on. The name is without "Resent-".
+const Field* find_own(const Header& header, std::string_view name) {
+  if (!is_resent(header)) return header.find(name);
+  const auto block = first_resent_block(header);
+  const auto found =
+      std::find_if(block.begin(), block.end(), [&](const auto& entry) { return base::iequals(entry.first, name); });
+  return found == block.end() ? nullptr : found->second;
 }
 
 Result<std::vector<Mailbox>> mailboxes(const Field& field) {
@@ -71,17 +84,18 @@ bool is_resent(const Header& header) {
                      [&](std::string_view name) { return header.has("Resent-" + std::string(name)); });
 }
 
-Result<std::vector<Mailbox>> recipients_of(const Header& header) {
+Result<std::vector<Mailbox>> recipients_of(const Header& header, Resent resent) {
   std::vector<Mailbox> recipients;
-  if (is_resent(header)) {
+  if (is_resent(header) && resent == Resent::first_block) {
     for (const auto& [name, field] : first_resent_block(header)) {
       if (!is_recipient_field(name)) continue;
       if (const auto added = append_mailboxes(*field, recipients); !added) return added.error();
     }
     return recipients;
   }
+  const std::string_view prefix = is_resent(header) ? "Resent-" : "";
   for (const Field& field : header.fields) {
-    if (!is_recipient_field(field.name())) continue;
+    if (!base::istarts_with(field.name(), prefix) || !is_recipient_field(field.name().substr(prefix.size()))) continue;
     if (const auto added = append_mailboxes(field, recipients); !added) return added.error();
   }
   return recipients;
@@ -91,19 +105,11 @@ namespace {
 
 // The first mailbox of the first of these fields that is there.
 Result<Address> first_of(const Header& header, std::initializer_list<std::string_view> names) {
-  const auto block =
-      is_resent(header) ? first_resent_block(header) : std::vector<std::pair<std::string, const Field*>>{};
-  const auto find = [&](std::string_view name) -> const Field* {
-    if (!is_resent(header)) return header.find(name);
-    const auto found =
-        std::find_if(block.begin(), block.end(), [&](const auto& entry) { return base::iequals(entry.first, name); });
-    return found == block.end() ? nullptr : found->second;
-  };
   std::string missing;
   for (const std::string_view name : names) {
     missing +=
         (missing.empty() ? "no " : " and no ") + std::string(is_resent(header) ? "Resent-" : "") + std::string(name);
-    const Field* field = find(name);
+    const Field* field = find_own(header, name);
     if (!field) continue;
     auto list = mailboxes(*field);
     if (!list) return list.error();
@@ -141,13 +147,11 @@ Result<Address> author_of(const Header& header) {
 void enforce_author(Header& header, const Address& author, const std::string& name) {
   const std::string prefix = is_resent(header) ? "Resent-" : "";
   if (prefix.empty()) keep_first(header, "From");  // of Resent-From the others are older blocks'
-  const Field* field = header.find(prefix + "From");
+  const Field* field = find_own(header, "From");
   if (!field) return;
   const std::string old(base::trim(field->value()));  // with its folding: no line becomes too long
   const auto had = parse_list(old);
-  const bool same = had && had->size() == 1 && had->front().address.local() == author.local() &&
-                    base::iequals(had->front().address.domain(), author.domain());
-  if (same) return;
+  if (had && had->size() == 1 && had->front().address.key() == author.key()) return;
   const auto at = field - header.fields.data();
   Header replaced;
   replaced.append(prefix + "From", mailbox(author, name));
@@ -161,7 +165,7 @@ void remove_bcc(Header& header) {
 }
 
 bool lacks_author(const Header& header) {
-  return !header.has(is_resent(header) ? "Resent-From" : "From");
+  return find_own(header, "From") == nullptr;
 }
 
 void add_missing(Header& header, const Missing& missing) {
@@ -169,7 +173,7 @@ void add_missing(Header& header, const Missing& missing) {
   const std::string prefix = is_resent(header) ? "Resent-" : "";
   Header added;
   const auto add = [&](const std::string& name, const std::string& value) {
-    if (!value.empty() && !header.has(prefix + name)) added.append(prefix + name, value);
+    if (!value.empty() && !find_own(header, name)) added.append(prefix + name, value);
   };
   if (missing.author) add("From", mailbox(*missing.author, missing.author_name));
   add("Date", missing.date);
@@ -177,9 +181,12 @@ void add_missing(Header& header, const Missing& missing) {
   if (missing.to && prefix.empty() && !header.has("To") && !header.has("Cc")) {
     added.append("To", "undisclosed-recipients:;");
   }
-  // A Resent- block goes in front of the one that there is.
+  // What a block lacks goes in front of it: between the two there must be no trace field.
   auto& fields = header.fields;
-  fields.insert(prefix.empty() ? fields.end() : fields.begin(), added.fields.begin(), added.fields.end());
+  const auto place = prefix.empty() ? fields.end() : std::find_if(fields.begin(), fields.end(), [](const Field& field) {
+    return base::istarts_with(field.name(), "Resent-");
+  });
+  fields.insert(place, added.fields.begin(), added.fields.end());
 }
 
 void qualify(Header& header, std::string_view domain) {
@@ -190,11 +197,25 @@ void qualify(Header& header, std::string_view domain) {
     if (!has_addresses) continue;
     const auto list = parse_list(field.value());
     if (!list) continue;
+    const std::string_view old = field.raw;
     const std::size_t offset = field.value_offset();
-    for (auto mailbox = list->rbegin(); mailbox != list->rend(); ++mailbox) {  // from the end: offsets stay right
-      if (mailbox->address.domain().empty()) field.raw.insert(offset + mailbox->end, "@" + std::string(domain));
-      if (mailbox->escaped) field.raw.erase(offset + mailbox->begin, 1);  // it was for whoever reads the aliases
+    std::string raw;
+    std::size_t at = 0;
+    const auto copy_until = [&](std::size_t end) {
+      raw += old.substr(at, end - at);
+      at = end;
+    };
+    for (const Mailbox& mailbox : *list) {
+      copy_until(offset + mailbox.begin);
+      if (mailbox.escaped) {  // for whoever reads the aliases: no backslash stands outside quotes in a header
+        raw += mailbox.address.local();
+        at = offset + mailbox.end;
+      }
+      copy_until(offset + mailbox.end);
+      if (mailbox.address.domain().empty()) raw.append("@").append(domain);
     }
+    copy_until(old.size());
+    field.raw = std::move(raw);
   }
 }
 
@@ -250,26 +271,65 @@ std::string with_short_gaps(std::string_view text) {
   return out;
 }
 
-// Where to end a line that is too long: before a blank behind its beginning, else between two characters.
-std::size_t fold_point(std::string_view line, std::size_t beginning) {
-  const std::size_t blank = line.find_last_of(" \t", longest_line);
-  if (blank != std::string_view::npos && line.find_first_not_of(" \t", beginning) < blank) return blank;
+// Tells quoted strings (RFC 5322 section 3.2.4) from what is around them.
+class Quotes {
+ public:
+  // Takes the next character. True if it is outside.
+  bool outside(char c) {
+    const bool special = !std::exchange(escaped_, false);
+    escaped_ = special && quoted_ && c == '\\';
+    if (special && c == '"') quoted_ = !quoted_;
+    return !quoted_;
+  }
+
+ private:
+  bool quoted_ = false;
+  bool escaped_ = false;
+};
+
+// Between two characters, and outside an encoded word that has text in front of it; text: where that begins.
+std::size_t character_edge(std::string_view line, std::size_t text) {
   std::size_t end = longest_line;
   while (end > longest_line - 3 && (static_cast<unsigned char>(line[end]) & 0xC0) == 0x80) --end;
-  return end;
+  const std::size_t word = line.rfind("=?", end - 1);
+  if (word == std::string_view::npos || word <= text) return end;
+  line = line.substr(0, word + longest_line);  // what no line can hold is cut where it must be
+  // Behind its charset and its encoding (RFC 2047 section 2) its text ends it.
+  const std::size_t charset_end = line.find('?', word + 2);
+  const std::size_t encoding_end =
+      charset_end == std::string_view::npos ? charset_end : line.find('?', charset_end + 1);
+  const std::size_t close = encoding_end == std::string_view::npos ? encoding_end : line.find("?=", encoding_end + 1);
+  return close != std::string_view::npos && close + 2 > end ? word : end;
+}
+
+// Where to end a line that is too long: before a blank behind its beginning, else behind an element of a list, else
+// between two characters. quotes: as they are where the line begins.
+std::size_t fold_point(std::string_view line, std::size_t beginning, Quotes quotes) {
+  const std::size_t text = line.find_first_not_of(" \t", beginning);
+  const std::size_t blank = line.find_last_of(" \t", longest_line);
+  if (blank != std::string_view::npos && text < blank) return blank;
+  std::size_t element_end = 0;
+  for (std::size_t i = 0; i < longest_line; ++i) {
+    if (quotes.outside(line[i]) && i >= beginning && (line[i] == ',' || line[i] == '>')) element_end = i + 1;
+  }
+  return element_end > 0 ? element_end : character_edge(line, text);
 }
 
 // A line of a field, without its line end; beginning is where its text begins.
 std::string folded(std::string line, std::size_t beginning) {
   std::string out;
-  while (line.size() > longest_line) {
-    const std::size_t end = fold_point(line, beginning);
-    out += line.substr(0, end) + "\r\n";
-    line.erase(0, end);
-    if (!base::is_blank(line.front())) line.insert(0, " ");
+  Quotes quotes;
+  std::size_t at = 0;
+  while (line.size() - at > longest_line) {
+    const std::string_view rest = std::string_view(line).substr(at);
+    const std::size_t end = fold_point(rest, beginning, quotes);
+    for (const char c : rest.substr(0, end)) (void)quotes.outside(c);
+    out.append(rest.substr(0, end)).append("\r\n");
+    at += end;
+    if (!base::is_blank(line[at])) line[--at] = ' ';  // over what is out already
     beginning = 0;
   }
-  return out + line + "\r\n";
+  return out.append(line, at).append("\r\n");
 }
 
 }  // namespace

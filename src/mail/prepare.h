@@ -15,9 +15,12 @@
 
 namespace pillarbox::mail {
 
-// The mailboxes of To, Cc and Bcc; where there is a Resent-To, -Cc or -Bcc only those of the first Resent- block
-// (RFC 5322 section 3.6.6; blocks are put in front, and a field that comes again begins the next one).
-Result<std::vector<Mailbox>> recipients_of(const Header& header);
+// Which Resent- fields count: every one, as every sendmail has it, or those of the first block (RFC 5322 section 3.6.6:
+// each resending puts its block in front, so that the others are done with).
+enum class Resent { all, first_block };
+
+// The mailboxes of To, Cc and Bcc; where there is a Resent-To, -Cc or -Bcc only theirs.
+Result<std::vector<Mailbox>> recipients_of(const Header& header, Resent resent);
 
 // The sender that the header names: Sender, else From's first mailbox, or their Resent- forms of the first block if
 // there is one. data (65) if there is none.
@@ -56,7 +59,8 @@ void qualify(Header& header, std::string_view domain);
 // the header says nothing is labelled.
 Recoding prepare_body(Header& header, const Survey& survey);
 
-// Folds lines of more than 998 bytes, at blanks where there are any; tells whether there was one.
+// Folds lines of more than 998 bytes, at blanks where there are any, else behind an address of a list; tells whether
+// there was one.
 bool fold_long_lines(Header& header);
 
 }  // namespace pillarbox::mail

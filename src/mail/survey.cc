@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "base/text.h"
+#include "mail/next.h"
 
 namespace pillarbox::mail {
 
@@ -19,16 +19,18 @@ void Survey::feed(std::string_view piece) {
   }
 }
 
-// A CR ends a line wherever it stands, for the body is no header, and an LF behind it ends an empty one at most.
+// A CR ends a line wherever it stands, for the body is no header: of several before an LF each ends an empty one, which
+// the Normaliser does not make, but the longest line is none of these.
 void Survey::lines(std::string_view text) {
-  for (;;) {
-    const std::string_view to_lf = text.substr(0, text.find('\n'));
-    const std::size_t end = std::min(to_lf.find('\r'), to_lf.size());
-    length_ += end;
+  Next lf(text, '\n');
+  Next cr(text, '\r');
+  for (std::size_t at = 0;;) {
+    const std::size_t end = std::min(lf.from(at), cr.from(at));
+    length_ += end - at;
     longest_ = std::max(longest_, length_);
     if (end == text.size()) return;
     length_ = 0;
-    text.remove_prefix(end + 1);
+    at = end + 1;
   }
 }
 

@@ -1,7 +1,8 @@
 // Survey: what there is to know of a body before its header leaves: its longest line, and which bytes it has. Taken
 // while the body is read for the first time, so a large one is looked at once and held nowhere.
 //
-// Bytes come in pieces of any size. Lines are those that the Normaliser makes; NULs, which it drops, do not count.
+// Bytes come in pieces of any size. Lines are as long as those that the Normaliser makes; NULs, which it drops, do not
+// count.
 #pragma once
 
 #include <cstdint>

@@ -4,7 +4,9 @@
 #include <array>
 #include <charconv>
 #include <cstdint>
+#include <iterator>
 #include <utility>
+#include <vector>
 
 #include "base/text.h"
 
@@ -54,6 +56,38 @@ std::optional<std::string> from_xtext(std::string_view text) {
     out += static_cast<char>(byte);
   }
   return out;
+}
+
+bool is_original_recipient(std::string_view text) {
+  constexpr std::size_t longest = 500;
+  const std::size_t end = text.find(';');
+  if (end == std::string_view::npos || end == 0 || end + 1 == text.size() || text.size() > longest) return false;
+  const auto in_type = [](char c) { return base::is_alnum(c) || c == '-'; };
+  return std::all_of(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(end), in_type) &&
+         std::all_of(text.begin(), text.end(), [](char c) { return c == '+' || is_xchar(c); }) &&
+         from_xtext(text.substr(end + 1)).has_value();
+}
+
+bool is_envelope_id(std::string_view text) {
+  constexpr std::size_t longest = 100;
+  return !text.empty() && text.size() <= longest && base::is_ascii(text) && !base::has_control(text);
+}
+
+std::optional<std::string> parse_notify(std::string_view text) {
+  constexpr std::array<std::string_view, 3> known = {"SUCCESS", "FAILURE", "DELAY"};
+  const std::string upper = base::upper(text);
+  if (upper == "NEVER") return upper;
+  const auto words = base::split(upper, ',');
+  const auto is_in = [](const auto& list, std::string_view word) {
+    return std::find(list.begin(), list.end(), word) != list.end();
+  };
+  if (!std::all_of(words.begin(), words.end(), [&](std::string_view word) { return is_in(known, word); })) {
+    return std::nullopt;
+  }
+  std::vector<std::string_view> wanted;
+  std::copy_if(known.begin(), known.end(), std::back_inserter(wanted),
+               [&](std::string_view word) { return is_in(words, word); });
+  return base::join(wanted, ",");
 }
 
 std::string utf8_xtext(std::string_view text) {

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "mail/xtext.h"
 #include "queue/checksum.h"
 #include "queue/mime.h"
 
@@ -46,10 +47,12 @@ smtp::Reply as_reply(std::string_view text) {
   return reader.take();
 }
 
-std::string status_of(const RecipientState& state) {
+std::string status_of(const RecipientState& state, Notice notice) {
   if (!state.status.empty()) return state.status;
   const smtp::Reply reply = as_reply(state.reply);
-  return reply.permanent() && !reply.enhanced_status().empty() ? reply.enhanced_status() : "5.0.0";
+  const bool fits = notice == Notice::delay ? reply.transient() : reply.permanent();
+  if (fits && !reply.enhanced_status().empty()) return reply.enhanced_status();
+  return notice == Notice::delay ? "4.0.0" : "5.0.0";
 }
 
 // A host as an MTA's name (RFC 3464 section 2.1.2): an address as the literal that it is in mail.
@@ -59,20 +62,29 @@ std::string mta_name(const std::string& host) {
   return ::inet_pton(AF_INET, host.c_str(), &address) == 1 ? '[' + host + ']' : host;
 }
 
+// Of ORCPT's value, if there was one (RFC 3464 section 2.3.1).
+std::string original_recipient(const std::string& value) {
+  const std::size_t end = value.find(';');
+  if (end == std::string::npos) return "";
+  const auto address = mail::from_xtext(std::string_view(value).substr(end + 1));
+  return address ? field("Original-Recipient", value.substr(0, end) + "; " + *address) : "";
+}
+
 // The part that programs read (RFC 3464 section 2).
-std::string delivery_status(const Entry& entry, const State& state, const std::vector<std::size_t>& refused,
-                            const Reporter& reporter) {
+std::string delivery_status(const Entry& entry, const State& state, Notice notice,
+                            const std::vector<std::size_t>& recipients, const Reporter& reporter) {
   std::string out;
   if (!entry.dsn.envelope_id.empty()) out += field("Original-Envelope-Id", entry.dsn.envelope_id);
   out += field("Reporting-MTA", "dns; " + reporter.host);
   out += field("Arrival-Date", base::rfc5322_date(entry.arrived));
-  for (const std::size_t i : refused) {
+  for (const std::size_t i : recipients) {
     const mail::Address& address = entry.envelope.recipients()[i];
     const RecipientState& recipient = state.recipients[i];
     const std::string text =
-        address.needs_smtputf8() ? "utf-8; " + utf8_address(address.text()) : "rfc822; " + address.text();
-    out += "\r\n" + field("Final-Recipient", text);
-    out += field("Action", "failed") + field("Status", status_of(recipient));
+        address.needs_smtputf8() ? "utf-8; " + mail::utf8_xtext(address.text()) : "rfc822; " + address.text();
+    out += "\r\n" + original_recipient(entry.dsn.about(address).original) + field("Final-Recipient", text);
+    out += field("Action", notice == Notice::delay ? "delayed" : "failed");
+    out += field("Status", status_of(recipient, notice));
     const bool servers = as_reply(recipient.reply).code != 0;
     if (servers && !recipient.host.empty()) out += field("Remote-MTA", "dns; " + mta_name(recipient.host));
     if (!recipient.reply.empty()) {
@@ -80,18 +92,25 @@ std::string delivery_status(const Entry& entry, const State& state, const std::v
     }
     if (state.last) out += field("Last-Attempt-Date", base::rfc5322_date(*state.last));
     out += field("Final-Log-ID", entry.id);
+    if (notice == Notice::delay) {
+      out += field("Will-Retry-Until", base::rfc5322_date(entry.arrived + reporter.expire));
+    }
   }
   return out;
 }
 
 // The part that people read.
-std::string explanation(const Entry& entry, const State& state, const std::vector<std::size_t>& refused,
-                        const Reporter& reporter, Time now, bool whole) {
+std::string explanation(const Entry& entry, const State& state, Notice notice,
+                        const std::vector<std::size_t>& recipients, const Reporter& reporter, Time now, bool whole) {
+  const bool delay = notice == Notice::delay;
   std::string out = "This is the mail system of " + base::escape(reporter.host) + ".\r\n\r\n";
-  out += "Your message of " + base::rfc5322_date(entry.arrived) + " could not be delivered to\r\n";
-  out += refused.size() == 1 ? "the recipient below." : "the recipients below.";
-  out += whole ? " The message is attached.\r\n" : " The message's header is attached.\r\n";
-  for (const std::size_t i : refused) {
+  if (delay) out += "This is a warning only: there is no need to send the message again.\r\n\r\n";
+  out += "Your message of " + base::rfc5322_date(entry.arrived);
+  out += delay ? " could not be delivered yet to\r\n" : " could not be delivered to\r\n";
+  out += recipients.size() == 1 ? "the recipient below." : "the recipients below.";
+  if (delay) out += " It is tried until " + base::rfc5322_date(entry.arrived + reporter.expire) + ".\r\n";
+  if (!delay) out += whole ? " The message is attached.\r\n" : " The message's header is attached.\r\n";
+  for (const std::size_t i : recipients) {
     const RecipientState& recipient = state.recipients[i];
     out += "\r\n" + entry.envelope.recipients()[i].path() + "\r\n";
     if (was_given_up(recipient)) {
@@ -133,11 +152,11 @@ std::string original_part(const Original& original) {
 }
 
 // The time of its message's, and a word that follows from what it tells.
-std::string id_of(const Entry& entry, const std::vector<std::size_t>& refused) {
+std::string id_of(const Entry& entry, Notice notice, const std::vector<std::size_t>& recipients) {
   constexpr std::string_view letters = "abcdefghijklmnopqrstuvwxyz234567";
   Checksum checksum;
-  checksum.add(entry.id);
-  for (const std::size_t i : refused) checksum.add('\n' + entry.envelope.recipients()[i].text());
+  checksum.add(notice == Notice::delay ? entry.id + " delay" : entry.id);
+  for (const std::size_t i : recipients) checksum.add('\n' + entry.envelope.recipients()[i].text());
   const std::string digits = checksum.hex();
   std::string id = entry.id.substr(0, entry.id.find('-') + 1);
   // Each letter is made of two digits, eight bits, of which five are used.
@@ -163,12 +182,13 @@ bool is_message_id(std::string_view text) {
          std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7f; });
 }
 
-std::string header(const Entry& notification, const Entry& entry, const Reporter& reporter, const std::string& boundary,
-                   bool eight_bit) {
+std::string header(const Entry& notification, const Entry& entry, Notice notice, const Reporter& reporter,
+                   const std::string& boundary, bool eight_bit) {
   std::string out = field("From", "Mail Delivery System <MAILER-DAEMON@" + reporter.domain + ">");
   // An address beyond ASCII is written as it is (RFC 6532): its server must know SMTPUTF8 anyway.
   out += "To: " + notification.envelope.recipients()[0].path() + "\r\n";
-  out += field("Subject", "Delivery Status Notification (Failure)");
+  out += field("Subject", notice == Notice::delay ? "Delivery Status Notification (Delay)"
+                                                  : "Delivery Status Notification (Failure)");
   out += field("Date", base::rfc5322_date(notification.arrived)) + field("Message-ID", notification.message_id);
   if (is_message_id(entry.message_id)) {
     out += field("In-Reply-To", entry.message_id) + field("References", entry.message_id);
@@ -178,27 +198,39 @@ std::string header(const Entry& notification, const Entry& entry, const Reporter
   return out + field("Content-Transfer-Encoding", eight_bit ? "8bit" : "7bit");
 }
 
+std::vector<std::size_t> told_of(const Entry& entry, const State& state, Notice notice) {
+  const Progress wanted = notice == Notice::delay ? Progress::owed : Progress::refused;
+  std::vector<std::size_t> recipients;
+  for (std::size_t i = 0; i < state.recipients.size() && i < entry.envelope.recipients().size(); ++i) {
+    if (state.recipients[i].progress == wanted && may_report(entry, i, notice)) recipients.push_back(i);
+  }
+  return recipients;
+}
+
 }  // namespace
 
-bool may_report(const Entry& entry) {
+bool may_report(const Entry& entry, std::size_t recipient, Notice notice) {
   if (!entry.bounce_of.empty() || entry.envelope.sender().is_null()) return false;
-  return entry.dsn.notify.empty() || entry.dsn.notify.find("FAILURE") != std::string::npos;
+  const char* const keyword = notice == Notice::delay ? "DELAY" : "FAILURE";
+  const std::string notify = entry.dsn.about(entry.envelope.recipients()[recipient]).notify;
+  return notify.empty() || notify.find(keyword) != std::string::npos;
+}
+
+bool may_report(const Entry& entry, const State& state, Notice notice) {
+  return !told_of(entry, state, notice).empty();
 }
 
 Result<Report> report_on(const Entry& entry, const State& state, base::Source& original, const Reporter& reporter,
-                         Time now) {
-  std::vector<std::size_t> refused;
-  for (std::size_t i = 0; i < state.recipients.size() && i < entry.envelope.recipients().size(); ++i) {
-    if (state.recipients[i].progress == Progress::refused) refused.push_back(i);
-  }
-  if (refused.empty() || !may_report(entry)) return Error{Error::Kind::internal, "there is nothing to report"};
+                         Time now, Notice notice) {
+  const std::vector<std::size_t> recipients = told_of(entry, state, notice);
+  if (recipients.empty()) return Error{Error::Kind::internal, "there is nothing to report"};
   const mail::Address to = reporter.bounce_to ? *reporter.bounce_to : *entry.envelope.sender().address();
   auto envelope = mail::Envelope::make(mail::ReversePath(), {to});
   if (!envelope) return envelope.error();
-  const auto attached = read_original(original, entry.dsn.returned == "FULL");
+  const auto attached = read_original(original, notice == Notice::failure && entry.dsn.returned == "FULL");
   if (!attached) return attached.error();
 
-  const std::string id = id_of(entry, refused);
+  const std::string id = id_of(entry, notice, recipients);
   Entry notification{.id = id,
                      .arrived = now,
                      .uid = entry.uid,
@@ -209,11 +241,13 @@ Result<Report> report_on(const Entry& entry, const State& state, base::Source& o
                      .message_id = '<' + id + '@' + ascii_line(reporter.domain, 255) + '>',
                      .bounce_of = entry.id};
   const std::vector<std::string> parts = {
-      text_part("text/plain; charset=utf-8", explanation(entry, state, refused, reporter, now, attached->whole)),
-      text_part("message/delivery-status", delivery_status(entry, state, refused, reporter)), original_part(*attached)};
+      text_part("text/plain; charset=utf-8",
+                explanation(entry, state, notice, recipients, reporter, now, attached->whole)),
+      text_part("message/delivery-status", delivery_status(entry, state, notice, recipients, reporter)),
+      original_part(*attached)};
   const std::string boundary = boundary_for(id, parts);
   std::string content =
-      header(notification, entry, reporter, boundary, attached->whole && !base::is_ascii(attached->text));
+      header(notification, entry, notice, reporter, boundary, attached->whole && !base::is_ascii(attached->text));
   const std::string delimiter = "\r\n--" + boundary;
   for (const std::string& part : parts) {
     content.append(delimiter).append("\r\n").append(part);

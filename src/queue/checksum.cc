@@ -35,14 +35,14 @@ std::string Checksum::hex() const {
   return out;
 }
 
-std::string checksum_of(std::string_view bytes) {
-  Checksum checksum;
-  checksum.add(bytes);
-  return checksum.hex();
-}
-
 std::string trailer(const Checksum& checksum) {
   return checksum.hex() + '\n';
+}
+
+std::string trailer(std::string_view bytes) {
+  Checksum checksum;
+  checksum.add(bytes);
+  return trailer(checksum);
 }
 
 }  // namespace pillarbox::queue

@@ -26,11 +26,9 @@ class Checksum {
   std::unique_ptr<State> state_;
 };
 
-// Of a whole.
-std::string checksum_of(std::string_view bytes);
-
 // What stands at the end of our files: the checksum of all before it, and a line end.
 constexpr std::size_t trailer_size = Checksum::digits + 1;
 std::string trailer(const Checksum& checksum);
+std::string trailer(std::string_view bytes);  // of a whole
 
 }  // namespace pillarbox::queue

@@ -8,39 +8,29 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
-#include <system_error>
 #include <utility>
 
+#include "base/disk.h"
 #include "base/system.h"
 
 namespace pillarbox::queue {
 namespace {
 
 constexpr mode_t ours_alone = 0700;
+constexpr mode_t not_durable_yet = 0500;
 
 Error disk_error(const std::string& path, const std::string& what, int number) {
-  const bool full = number == ENOSPC || number == EDQUOT || number == EFBIG;
-  const bool passing = number == EINTR || number == EMFILE || number == ENFILE || number == ENOMEM || number == ENOLCK;
-  const auto kind = full || passing ? Error::Kind::temporary
-                    : number == EIO ? Error::Kind::io
-                                    : Error::Kind::cannot_create;
-  return {kind, path + ": " + what + ": " + std::generic_category().message(number)};
+  return base::disk_error(path + ": " + what, number);
 }
 
 base::UniqueFd open_directory(int at, const std::string& path, int flags) {
   return base::UniqueFd(::openat(at, path.c_str(), O_DIRECTORY | O_CLOEXEC | flags));
 }
 
-std::string parent_of(const std::string& path) {
-  const std::size_t slash = path.rfind('/');
-  if (slash == std::string::npos) return ".";
-  return slash == 0 ? "/" : path.substr(0, slash);
-}
-
 // A new folder is durable when its parent is. One that may be written but not read (a place of mode 1733) can't be
 // opened for fsync: then all of the file system is synced, once in a user's life.
 Result<void> sync_new(int at, const std::string& name, const std::string& path) {
-  const base::UniqueFd parent = open_directory(at, parent_of(name), O_RDONLY);
+  const base::UniqueFd parent = open_directory(at, base::folder_of(name), O_RDONLY);
   if (parent) {
     if (::fsync(parent.get()) != 0) return disk_error(path, "can't be synced", errno);
     return {};
@@ -50,15 +40,21 @@ Result<void> sync_new(int at, const std::string& name, const std::string& path) 
   return {};
 }
 
-// Makes one folder with exactly that mode, whatever the umask. False: it was there.
-Result<bool> make_folder(int at, const std::string& name, const std::string& path, mode_t mode) {
-  if (::mkdirat(at, name.c_str(), ours_alone) != 0) {
+// Makes one folder with exactly that mode, whatever the umask; until it is durable it has the other one, if any. False:
+// it was there.
+Result<bool> make_folder(int at, const std::string& name, const std::string& path, mode_t mode,
+                         std::optional<mode_t> before = {}) {
+  if (::mkdirat(at, name.c_str(), before.value_or(ours_alone)) != 0) {
     if (errno == EEXIST) return false;
     return disk_error(path, "can't be made", errno);
   }
-  Result<void> done;
-  if (::fchmodat(at, name.c_str(), mode, 0) != 0) done = disk_error(path, "can't be made", errno);
+  const auto change = [&](mode_t to) -> Result<void> {
+    if (::fchmodat(at, name.c_str(), to, 0) == 0) return {};
+    return disk_error(path, "can't be made", errno);
+  };
+  Result<void> done = before ? Result<void>() : change(mode);  // no umask of ours takes from before
   if (done) done = sync_new(at, name, path);
+  if (done && before) done = change(mode);
   if (done) return true;
   ::unlinkat(at, name.c_str(), AT_REMOVEDIR);  // else the next one to come would take it for durable
   return done.error();
@@ -82,7 +78,9 @@ enum class Whose { nobody, ours, others };
 
 Whose whose(int place, const std::string& name, uid_t uid) {
   struct stat status {};
-  if (::fstatat(place, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) return Whose::nobody;
+  if (::fstatat(place, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
+    return errno == ENOENT ? Whose::nobody : Whose::ours;  // who opens it is told what is wrong
+  }
   return S_ISDIR(status.st_mode) && status.st_uid == uid ? Whose::ours : Whose::others;
 }
 
@@ -132,37 +130,41 @@ Result<std::optional<Directory>> Directory::open(const std::string& place, uid_t
   const std::string path = place + '/' + name;
   if (whose(at.get(), name, uid) == Whose::nobody) {
     if (!make || uid != ::geteuid()) return std::optional<Directory>();
-    if (const auto made = make_folder(at.get(), name, path, ours_alone); !made) return made.error();
+    if (const auto made = make_folder(at.get(), name, path, ours_alone, not_durable_yet); !made) return made.error();
   }
-  return enter(at.get(), name, path, uid);
+  auto entered = enter(at.get(), name, path, uid);
+  if (!entered) return entered.error();
+  return std::optional(*std::move(entered));
 }
 
 Result<Directory> Directory::at(const std::string& place, const std::string& name, uid_t uid) {
   const base::UniqueFd folder = open_directory(AT_FDCWD, place, O_PATH);
   if (!folder) return disk_error(place, "can't be opened", errno);
-  auto entered = enter(folder.get(), name, place + '/' + name, uid);
-  if (!entered) return entered.error();
-  return **std::move(entered);
+  return enter(folder.get(), name, place + '/' + name, uid);
 }
 
-Result<std::optional<Directory>> Directory::enter(int place, const std::string& name, const std::string& path,
-                                                  uid_t uid) {
+Result<Directory> Directory::enter(int place, const std::string& name, const std::string& path, uid_t uid) {
   base::UniqueFd fd = open_directory(place, name, O_RDONLY | O_NOFOLLOW);
   struct stat status {};
   if (!fd || ::fstat(fd.get(), &status) != 0) return disk_error(path, "can't be opened", errno);
   if (status.st_uid != uid) return Error{Error::Kind::cannot_create, path + ": belongs to somebody else"};
-  const bool wide = (status.st_mode & 0777U) != ours_alone;
-  if (wide && uid == ::geteuid() && ::fchmod(fd.get(), ours_alone) != 0) {
-    return disk_error(path, "can't be made private", errno);
+  if ((status.st_mode & 0777U) != ours_alone && uid == ::geteuid()) {  // whoever makes it may not have synced it yet
+    if (const auto synced = sync_new(place, name, path); !synced) return synced.error();
+    if (::fchmod(fd.get(), ours_alone) != 0) return disk_error(path, "can't be made private", errno);
   }
   if ((status.st_mode & 022U) != 0 && uid != ::geteuid()) {
     return Error{Error::Kind::cannot_create, path + ": others may write to it"};
   }
-  return std::optional(Directory(std::move(fd), path, uid));
+  return Directory(std::move(fd), path, uid);
 }
 
 Error Directory::error(const std::string& name, const char* what, int number) const {
   return disk_error(path(name), what, number);
+}
+
+Result<void> Directory::check_writable() const {
+  if (::faccessat(fd_.get(), ".", W_OK, AT_EACCESS) == 0) return {};
+  return Error{Error::Kind::temporary, disk_error(path_, "can't be changed", errno).text};
 }
 
 Result<std::vector<std::string>> Directory::names(Wanted wanted) const {
@@ -171,14 +173,17 @@ Result<std::vector<std::string>> Directory::names(Wanted wanted) const {
 
 std::optional<struct stat> Directory::own(const std::string& name) const {
   struct stat status {};
-  if (::fstatat(fd_.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) return std::nullopt;
-  if (!S_ISREG(status.st_mode) || status.st_uid != uid_) return std::nullopt;
+  if (::fstatat(fd_.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0 || !is_ours(status)) return std::nullopt;
   return status;
+}
+
+bool Directory::is_ours(const struct stat& status) const {
+  return S_ISREG(status.st_mode) && status.st_uid == uid_;
 }
 
 bool Directory::taken(const std::string& name) const {
   struct stat status {};
-  return ::fstatat(fd_.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0;
+  return ::fstatat(fd_.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT;
 }
 
 bool Directory::leads_to(const std::string& name, int fd) const {
@@ -189,12 +194,16 @@ bool Directory::leads_to(const std::string& name, int fd) const {
 
 Result<std::optional<base::UniqueFd>> Directory::open_own(const std::string& name, int flags) const {
   std::optional<base::UniqueFd> none;
-  if (!own(name)) return none;  // a FIFO or a device is not even opened
+  struct stat status {};
+  if (::fstatat(fd_.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
+    if (errno == ENOENT) return none;
+    return Error{Error::Kind::io, error(name, "can't be looked at", errno).text};
+  }
+  if (!is_ours(status)) return none;  // a FIFO or a device is not even opened
   base::UniqueFd fd(::openat(fd_.get(), name.c_str(), flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY));
   if (!fd && (errno == ENOENT || errno == ELOOP)) return none;
   if (!fd) return Error{Error::Kind::io, error(name, "can't be opened", errno).text};
-  struct stat status {};
-  if (::fstat(fd.get(), &status) != 0 || !S_ISREG(status.st_mode) || status.st_uid != uid_) return none;
+  if (::fstat(fd.get(), &status) != 0 || !is_ours(status)) return none;
   return std::optional(std::move(fd));
 }
 
@@ -221,10 +230,16 @@ Result<void> Directory::sync() const {
 }
 
 Result<Directory> Directory::below(const std::string& name) const {
-  if (const auto made = make_folder(fd_.get(), name, path(name), ours_alone); !made) return made.error();
+  const auto made = make_folder(fd_.get(), name, path(name), ours_alone, not_durable_yet);
+  if (!made) return made.error();
+  return enter(fd_.get(), name, path(name), uid_);
+}
+
+Result<std::optional<Directory>> Directory::found_below(const std::string& name) const {
+  if (!taken(name)) return std::optional<Directory>();
   auto entered = enter(fd_.get(), name, path(name), uid_);
   if (!entered) return entered.error();
-  return **std::move(entered);
+  return std::optional(*std::move(entered));
 }
 
 Result<void> Directory::move(const std::string& name, const Directory& to, const std::string& new_name) const {
@@ -253,20 +268,26 @@ Result<Temporary> Temporary::make(std::shared_ptr<const Directory> directory) {
 }
 
 Temporary::~Temporary() {
-  if (directory_ && !name_.empty()) (void)directory_->remove(name_);
+  if (!directory_ || name_.empty()) return;
+  if (!directory_->remove(name_)) (void)directory_->remove(name_);  // a signal, or whatever passes
+}
+
+Result<void> Temporary::reserve(std::size_t bytes) {
+  int number = EINTR;
+  while (number == EINTR) number = ::posix_fallocate(fd_.get(), 0, static_cast<off_t>(bytes));
+  if (number != 0) return directory_->error(name_, "can't be written", number);
+  roomy_ = true;
+  return {};
 }
 
 Result<void> Temporary::write(std::string_view bytes) {
-  while (!bytes.empty()) {
-    const ssize_t count = ::write(fd_.get(), bytes.data(), bytes.size());
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return directory_->error(name_, "can't be written", errno);
-    bytes.remove_prefix(static_cast<std::size_t>(count));
-  }
+  if (!base::write_all(fd_.get(), bytes)) return directory_->error(name_, "can't be written", errno);
+  size_ += static_cast<off_t>(bytes.size());
   return {};
 }
 
 Result<void> Temporary::seal() {
+  if (roomy_ && ::ftruncate(fd_.get(), size_) != 0) return directory_->error(name_, "can't be written", errno);
   if (::fsync(fd_.get()) != 0) return directory_->error(name_, "can't be synced", errno);
   // Some file systems tell of a failure at close only. A second descriptor keeps the lock meanwhile.
   base::UniqueFd second(::fcntl(fd_.get(), F_DUPFD_CLOEXEC, 0));

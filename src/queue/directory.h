@@ -34,12 +34,13 @@ class Directory {
   [[nodiscard]] std::string path(const std::string& name) const { return path_ + '/' + name; }
   [[nodiscard]] Error error(const std::string& name, const char* what, int number) const;
 
+  [[nodiscard]] Result<void> check_writable() const;
   // The names that are wanted, in no order.
   using Wanted = bool (*)(std::string_view name);
   [[nodiscard]] Result<std::vector<std::string>> names(Wanted wanted) const;
   // What a name leads to, if that is ours; nothing if it is not or there is none.
   [[nodiscard]] std::optional<struct stat> own(const std::string& name) const;
-  [[nodiscard]] bool taken(const std::string& name) const;  // by whatever
+  [[nodiscard]] bool taken(const std::string& name) const;  // by whatever; also where that can't be seen
   // A name is one of the file that is open there, and that is ours.
   [[nodiscard]] bool leads_to(const std::string& name, int fd) const;
   // Opens what is ours; nothing if it is not, or there is none.
@@ -53,6 +54,8 @@ class Directory {
   Result<void> sync() const;
   // A folder in this one; made if it is missing.
   [[nodiscard]] Result<Directory> below(const std::string& name) const;
+  // The same; nothing if it is missing.
+  [[nodiscard]] Result<std::optional<Directory>> found_below(const std::string& name) const;
   // Moves to another one; durable there, but gone from here only with the next sync().
   Result<void> move(const std::string& name, const Directory& to, const std::string& new_name) const;
   // Makes an empty file, if there is nothing under that name.
@@ -61,7 +64,8 @@ class Directory {
  private:
   friend class Temporary;
   Directory(base::UniqueFd fd, std::string path, uid_t uid) : fd_(std::move(fd)), path_(std::move(path)), uid_(uid) {}
-  static Result<std::optional<Directory>> enter(int place, const std::string& name, const std::string& path, uid_t uid);
+  static Result<Directory> enter(int place, const std::string& name, const std::string& path, uid_t uid);
+  [[nodiscard]] bool is_ours(const struct stat& status) const;  // a file, and its owner's
 
   base::UniqueFd fd_;
   std::string path_;
@@ -80,8 +84,10 @@ class Temporary {
   Temporary& operator=(Temporary&&) = delete;
   ~Temporary();  // removes it, unless it has got another name
 
+  // Room on the device for so many bytes, whatever else is written there meanwhile.
+  Result<void> reserve(std::size_t bytes);
   Result<void> write(std::string_view bytes);
-  // All of it is on the device when it returns.
+  // What was written, and no room besides, is on the device when it returns.
   Result<void> seal();
   // Gives it a name instead of its own, whatever had that before. Durable with the directory's next sync().
   Result<void> replace(const std::string& name);
@@ -96,6 +102,8 @@ class Temporary {
   std::shared_ptr<const Directory> directory_;  // null: moved from
   std::string name_;                            // "": it has another one
   base::UniqueFd fd_;
+  off_t size_ = 0;
+  bool roomy_ = false;  // more was reserved than was written, perhaps
 };
 
 }  // namespace pillarbox::queue

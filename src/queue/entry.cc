@@ -6,6 +6,7 @@
 
 #include "base/system.h"
 #include "base/text.h"
+#include "mail/xtext.h"
 #include "queue/netstring.h"
 
 namespace pillarbox::queue {
@@ -14,12 +15,10 @@ namespace {
 using base::has_control;
 
 constexpr std::string_view magic = "pillarbox-queue 1\n";
-constexpr std::string_view magic_of_any_version = "pillarbox-queue ";
 constexpr std::size_t largest_head = 16U << 20U;
 constexpr std::size_t longest_account = 256;
 constexpr std::size_t longest_message_id = 998;
-constexpr std::size_t longest_envelope_id = 100;  // RFC 3461 section 4.4, less what xtext adds
-constexpr std::size_t id_time_digits = 11;        // of five bits: microseconds until the year 3111
+constexpr std::size_t id_time_digits = 11;  // of five bits: microseconds until the year 3111
 constexpr std::size_t id_word_letters = 16;
 
 constexpr std::array<std::pair<Owner, std::string_view>, 3> owners = {
@@ -29,20 +28,43 @@ Error damaged(const std::string& what) {
   return {Error::Kind::data, "is no message of the queue: " + what};
 }
 
+// In capitals, and nothing twice.
 bool is_notify(std::string_view text) {
-  if (text.empty() || text == "NEVER") return true;
-  constexpr std::array<std::string_view, 3> known = {"SUCCESS", "FAILURE", "DELAY"};
-  const auto words = base::split(text, ',');
-  return std::all_of(words.begin(), words.end(), [&](std::string_view word) {
-    return std::count(words.begin(), words.end(), word) == 1 &&
-           std::find(known.begin(), known.end(), word) != known.end();
-  });
+  const auto notify = mail::parse_notify(text);
+  return text.empty() || (notify && notify->size() == text.size() && base::upper(text) == text);
 }
 
 bool is_sound(const smtp::Dsn& dsn) {
   return is_notify(dsn.notify) && (dsn.returned.empty() || dsn.returned == "FULL" || dsn.returned == "HDRS") &&
-         dsn.envelope_id.size() <= longest_envelope_id && base::is_ascii(dsn.envelope_id) &&
-         !has_control(dsn.envelope_id);
+         (dsn.envelope_id.empty() || mail::is_envelope_id(dsn.envelope_id));
+}
+
+bool is_sound(const smtp::RecipientDsn& dsn) {
+  return is_notify(dsn.notify) && (dsn.original.empty() || mail::is_original_recipient(dsn.original));
+}
+
+// Behind all else, where there is any: messages of before have none.
+std::string encode_recipients(const Entry& entry) {
+  std::string out;
+  bool any = false;
+  for (const mail::Address& recipient : entry.envelope.recipients()) {
+    const auto found = entry.dsn.of.find(recipient.text());
+    const smtp::RecipientDsn dsn = found == entry.dsn.of.end() ? smtp::RecipientDsn() : found->second;
+    out += netstring(dsn.notify) + netstring(dsn.original);
+    any = any || !dsn.empty();
+  }
+  return any ? out : "";
+}
+
+Result<void> decode_recipients(Netstrings& fields, const mail::Envelope& envelope, smtp::Dsn& dsn) {
+  if (fields.at_end()) return {};
+  for (const mail::Address& recipient : envelope.recipients()) {
+    smtp::RecipientDsn own{std::string(fields.next()), std::string(fields.next())};
+    if (fields.failed() || !is_sound(own)) return damaged("what is asked of a recipient is unknown");
+    if (!own.empty()) dsn.of.emplace(recipient.text(), std::move(own));
+  }
+  if (dsn.of.empty()) return damaged("fields in which nothing is asked");  // an entry has one form
+  return {};
 }
 
 // An address as it was written: what reads as another one is none of ours.
@@ -111,15 +133,12 @@ std::string encode(const Entry& entry, std::uint64_t content_size) {
   fields += netstring(sender.is_null() ? "" : sender.address()->text());
   fields += netstring(std::uint64_t{entry.envelope.recipients().size()});
   for (const mail::Address& recipient : entry.envelope.recipients()) fields += netstring(recipient.text());
+  fields += encode_recipients(entry);
   return std::string(magic) + netstring(fields);
 }
 
-bool is_of_later_version(std::string_view start) {
-  if (!start.starts_with(magic_of_any_version)) return false;
-  start.remove_prefix(magic_of_any_version.size());
-  const std::size_t end = start.find('\n');
-  const auto version = end < 10 ? plain_number(start.substr(0, end)) : std::nullopt;
-  return version && *version > 1;
+bool is_later_entry(std::string_view start) {
+  return is_of_later_version(start, "pillarbox-queue ", 1);
 }
 
 Result<std::size_t> head_size(std::string_view start) {
@@ -147,10 +166,11 @@ Result<Head> decode(std::string_view head) {
   const std::string_view named = fields.next();
   const std::string_view bounce_of = fields.next();
   const std::string_view message_id = fields.next();
-  smtp::Dsn dsn{std::string(fields.next()), std::string(fields.next()), std::string(fields.next())};
+  smtp::Dsn dsn{std::string(fields.next()), std::string(fields.next()), std::string(fields.next()), {}};
   const std::uint64_t content_size = fields.number();
   auto envelope = read_envelope(fields);
   if (!envelope) return envelope.error();
+  if (const auto read = decode_recipients(fields, *envelope, dsn); !read) return read.error();
   if (!fields.at_end()) return damaged("there is more than its fields");
 
   if (!is_id(id)) return damaged("its id is none");

@@ -49,10 +49,9 @@ struct Head {
   Entry entry;
   std::uint64_t content_size = 0;
 };
-constexpr std::size_t head_start = 64;  // bytes of a file from which head_size can tell
-Result<std::size_t> head_size(std::string_view start);
-Result<Head> decode(std::string_view head);  // data (65) if it is none
-// It begins as a queue file of a later version does: no business of ours, and no damage.
-bool is_of_later_version(std::string_view start);
+Result<std::size_t> head_size(std::string_view start);  // 64 bytes of a file are enough to tell
+Result<Head> decode(std::string_view head);             // data (65) if it is none
+// No business of ours, and no damage.
+bool is_later_entry(std::string_view start);
 
 }  // namespace pillarbox::queue

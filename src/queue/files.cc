@@ -18,6 +18,7 @@ namespace {
 
 constexpr std::size_t usual_head = 4096;  // octets, with some dozen recipients; one that is larger is read twice
 constexpr std::size_t chunk_size = 65536;
+constexpr const char* later_version = "was written by a later version";
 
 class Content final : public base::Source {
  public:
@@ -65,6 +66,7 @@ Result<Opened> read_head(const Directory& directory, int fd, const std::string& 
   const auto start = directory.read_at(fd, text, 0, id);
   if (!start) return start.error();
   text.resize(*start);
+  if (is_later_entry(text)) return Error{Error::Kind::unavailable, later_version};
   const auto size = head_size(text);
   if (!size) return size.error();
   const Error damaged{Error::Kind::data, "is no message of the queue: it has not the size that it says"};
@@ -103,12 +105,6 @@ Result<void> check_sum(const Directory& directory, int fd, const std::string& id
   return Error{Error::Kind::data, "is no message of the queue: its checksum is another"};
 }
 
-bool is_of_later_version(const Directory& directory, int fd, const std::string& id) {
-  std::array<char, head_start> start{};
-  const auto count = directory.read_at(fd, start, 0, id);
-  return count && queue::is_of_later_version({start.data(), *count});
-}
-
 std::unique_ptr<base::Source> content_of(std::shared_ptr<const Directory> directory,
                                          std::shared_ptr<const base::UniqueFd> fd, const std::string& id,
                                          std::uint64_t begin, std::uint64_t size) {
@@ -119,8 +115,9 @@ std::string state_name(const std::string& id) {
   return id + std::string(state_suffix);
 }
 
-Result<void> save_state(const std::shared_ptr<const Directory>& directory, const std::string& id, const State& state) {
-  auto file = Temporary::make(directory);
+Result<void> save_state(const std::shared_ptr<const Directory>& directory, const std::string& id, const State& state,
+                        std::optional<Temporary> room) {
+  auto file = room ? Result<Temporary>(*std::move(room)) : Temporary::make(directory);
   if (!file) return file.error();
   if (const auto written = file->write(encode(state)); !written) return written.error();
   if (const auto sealed = file->seal(); !sealed) return sealed.error();
@@ -128,26 +125,31 @@ Result<void> save_state(const std::shared_ptr<const Directory>& directory, const
   return directory->sync();
 }
 
-State read_state(const Directory& directory, const std::string& id, std::size_t recipients, std::string& warning) {
+Result<State> read_state(const Directory& directory, const std::string& id, std::size_t recipients,
+                         std::string& warning) {
   const std::string name = state_name(id);
-  const auto unusable = [&](const std::string& why) {
+  const auto damaged = [&](const std::string& why) {
     warning = directory.path(name) + ": " + why + "; the message starts over";
     return State::fresh(recipients);
   };
   const auto fd = directory.open_own(name, O_RDONLY);
-  if (!fd) return unusable(fd.error().text);
-  if (!*fd) return directory.taken(name) ? unusable("is no file of its owner's") : State::fresh(recipients);
+  if (!fd) return fd.error();
+  if (!*fd && directory.taken(name))
+    return Error{Error::Kind::unavailable, directory.path(name) + ": is no file of its owner's"};
+  if (!*fd) return State::fresh(recipients);
   struct stat status {};
+  if (::fstat((*fd)->get(), &status) != 0)
+    return Error{Error::Kind::io, directory.error(name, "can't be read", errno).text};
   const std::size_t most = 1024 + recipients * 1024;  // more than one can have
-  if (::fstat((*fd)->get(), &status) != 0 || static_cast<std::uint64_t>(status.st_size) > most) {
-    return unusable("has not the size of a state");
-  }
-  std::string text(static_cast<std::size_t>(status.st_size), '\0');
+  std::string text(std::min(static_cast<std::size_t>(status.st_size), most + 1), '\0');
   const auto size = directory.read_at((*fd)->get(), text, 0, name);
-  if (!size) return unusable(size.error().text);
-  auto state = decode_state(std::string_view(text).substr(0, *size), recipients);
-  if (!state) return unusable(state.error().text);
-  return *std::move(state);
+  if (!size) return size.error();
+  text.resize(*size);
+  if (is_later_state(text)) return Error{Error::Kind::unavailable, directory.path(name) + ": " + later_version};
+  if (text.size() > most) return damaged("has not the size of a state");
+  auto state = decode_state(text, recipients);
+  if (!state) return damaged(state.error().text);
+  return state;
 }
 
 }  // namespace pillarbox::queue

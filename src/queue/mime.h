@@ -10,16 +10,10 @@ namespace pillarbox::queue {
 // octets; no CR or LF apart from CRLF.
 bool is_plain(std::string_view body, bool eight_bit = false);
 
-// RFC 2045 section 6.7; CRLF is a line end, and every other control character is encoded.
-std::string quoted_printable(std::string_view body);
-
 // A body part's header and body, encoded if it must be. type: "text/plain; charset=utf-8".
 std::string text_part(std::string_view type, std::string_view body);
 
 // Text from outside on one line of ASCII: what is neither printable nor a blank as \xHH; cut to most octets.
 std::string ascii_line(std::string_view text, std::size_t most);
-
-// RFC 6533's utf-8-addr-xtext: what an address type "utf-8" has in a 7-bit field.
-std::string utf8_address(std::string_view address);
 
 }  // namespace pillarbox::queue

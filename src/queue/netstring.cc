@@ -5,7 +5,10 @@
 namespace pillarbox::queue {
 
 std::string netstring(std::string_view value) {
-  std::string out = std::to_string(value.size());
+  const std::string size = std::to_string(value.size());
+  std::string out;
+  out.reserve(size.size() + value.size() + 2);  // of a secret no part stays behind in memory that was outgrown
+  out += size;
   out += ':';
   out += value;
   out += ',';
@@ -35,6 +38,14 @@ std::uint64_t Netstrings::number() {
   const auto value = plain_number(next());
   failed_ = failed_ || !value;
   return value.value_or(0);
+}
+
+bool is_of_later_version(std::string_view start, std::string_view kind, unsigned version) {
+  if (!start.starts_with(kind)) return false;
+  start.remove_prefix(kind.size());
+  const std::size_t end = start.find('\n');
+  const auto found = end < 10 ? plain_number(start.substr(0, end)) : std::nullopt;
+  return found && *found > version;
 }
 
 }  // namespace pillarbox::queue

@@ -28,6 +28,9 @@ class Netstrings {
   bool failed_ = false;
 };
 
+// Whether a file begins as one of ours of a later version does: "pillarbox-queue " and a number that is larger.
+bool is_of_later_version(std::string_view start, std::string_view kind, unsigned version);
+
 // "0", or digits that begin with another one, as far as they fit.
 std::optional<std::uint64_t> plain_number(std::string_view text);
 

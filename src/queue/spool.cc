@@ -7,6 +7,7 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <new>
 #include <span>
 #include <utility>
 
@@ -22,6 +23,8 @@ namespace {
 constexpr std::chrono::hours leftover_age{1};
 constexpr std::size_t longest_message_id = 998;
 constexpr std::size_t chunk_size = 65536;
+constexpr const char* failed_folder = "failed";
+constexpr const char* corrupt_folder = "corrupt";
 
 bool is_temporary(std::string_view name) {
   return name.starts_with(Temporary::prefix);
@@ -29,6 +32,24 @@ bool is_temporary(std::string_view name) {
 
 bool is_state_name(std::string_view name) {
   return name.ends_with(state_suffix) && is_id(name.substr(0, name.size() - state_suffix.size()));
+}
+
+// All of a file is read: what stands before its content, if it is a message.
+Result<Opened> examine(const Directory& directory, int fd, const std::string& id) {
+  auto opened = read_head(directory, fd, id);
+  if (!opened) return opened;
+  if (const auto whole = check_sum(directory, fd, id, *opened); !whole) return whole.error();
+  return opened;
+}
+
+// What is wrong with a file, with its path, which the errors of reading it have.
+Error about(const Directory& directory, const std::string& id, const Error& error) {
+  return error.kind == Error::Kind::io ? error : Error{error.kind, directory.path(id) + ": " + error.text};
+}
+
+// A message that was moved aside, where its name was free and where it was not.
+bool is_aside_name(std::string_view name) {
+  return is_id(name.substr(0, name.find('.'))) && !name.ends_with(state_suffix);
 }
 
 bool is_fresh(const State& state) {
@@ -39,10 +60,10 @@ bool is_fresh(const State& state) {
          std::all_of(state.recipients.begin(), state.recipients.end(), untouched);
 }
 
-// To a folder below; with its state, as far as it has one. Each step is durable before the next, so that a message is
-// never without its state in the queue.
-Result<void> move_aside(const Directory& directory, const std::string& id, const std::string& folder) {
-  const auto to = directory.below(folder);
+// To a folder of the queue's; with its state, as far as it has one. Each step is durable before the next, so that a
+// message is never without its state in the queue.
+Result<void> move_aside(const Directory& directory, const Directory& queue, const std::string& id, const char* folder) {
+  const auto to = queue.below(folder);
   if (!to) return to.error();
   const std::string name = to->taken(id) ? id + '.' + base::random_word() : id;
   if (const auto moved = directory.move(id, *to, name); !moved) return moved.error();
@@ -91,7 +112,7 @@ Result<void> NewEntry::write(base::Source& content) {
   }
 }
 
-Result<std::string> NewEntry::commit(const State& state) {
+Result<std::string> NewEntry::commit(const State& state, const std::function<bool()>& stopped) {
   const Directory& directory = *impl_->directory;
   const std::string& id = impl_->id;
   if (impl_->left > 0) return Error{Error::Kind::io, "there is less of the message than was said"};
@@ -114,6 +135,8 @@ Result<std::string> NewEntry::commit(const State& state) {
   if (stateful) {
     if (const auto saved = save_state(impl_->directory, id, state); !saved) return roll_back(saved.error());
   }
+  if (stopped && stopped()) return roll_back({Error::Kind::temporary, "a signal has come"});
+  Result<std::string> done = id;  // nothing may fail for want of memory once it is there
   const auto published = impl_->file.publish(id);
   if (!published) return roll_back(published.error());
   if (!*published && directory.own(id)) return made_before();
@@ -122,18 +145,36 @@ Result<std::string> NewEntry::commit(const State& state) {
     (void)directory.remove(id);  // the message before its state, as ever
     return roll_back(synced.error());
   }
-  return id;
+  return done;
 }
 
 // --- A locked entry
 
+namespace {
+
+// Room for states that was not needed: the next message has it, so that a run makes it seldom.
+using Rooms = std::vector<Temporary>;
+
+}  // namespace
+
 struct Locked::Impl {
   std::shared_ptr<const Directory> directory;
+  std::shared_ptr<const Directory> home;  // the queue, if the directory is its failed/
   std::shared_ptr<const base::UniqueFd> fd;
   Entry entry;
   State state;
   std::uint64_t begin;
   std::uint64_t size;
+  std::shared_ptr<Rooms> rooms;
+  std::optional<Temporary> room = {};
+
+  ~Impl() {
+    if (!room) return;
+    try {
+      rooms->push_back(*std::move(room));
+    } catch (const std::bad_alloc&) {  // then it is removed
+    }
+  }
 };
 
 Locked::Locked(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -148,19 +189,26 @@ const State& Locked::state() const {
   return impl_->state;
 }
 
-std::uint64_t Locked::size() const {
-  return impl_->size;
-}
-
 std::unique_ptr<base::Source> Locked::content() const {
   return content_of(impl_->directory, impl_->fd, impl_->entry.id, impl_->begin, impl_->size);
+}
+
+Result<void> Locked::reserve(std::size_t tried) {
+  Rooms& rooms = *impl_->rooms;
+  auto room = rooms.empty() ? Temporary::make(impl_->directory) : Result<Temporary>(std::move(rooms.back()));
+  if (!rooms.empty()) rooms.pop_back();
+  auto reserved = room ? room->reserve(room_for(impl_->state, tried)) : Result<void>(room.error());
+  if (!reserved) return reserved;
+  impl_->room.emplace(*std::move(room));
+  return {};
 }
 
 Result<void> Locked::save(const State& state) {
   if (state.recipients.size() != impl_->entry.envelope.recipients().size()) {
     return Error{Error::Kind::internal, "a state of other recipients"};
   }
-  if (const auto saved = save_state(impl_->directory, impl_->entry.id, state); !saved) return saved.error();
+  auto room = std::exchange(impl_->room, std::nullopt);
+  if (auto saved = save_state(impl_->directory, impl_->entry.id, state, std::move(room)); !saved) return saved;
   impl_->state = state;
   return {};
 }
@@ -174,18 +222,33 @@ Result<void> Locked::remove() {
 }
 
 Result<void> Locked::set_aside() {
-  return move_aside(*impl_->directory, impl_->entry.id, "failed");
+  return move_aside(*impl_->directory, *impl_->directory, impl_->entry.id, failed_folder);
+}
+
+// The state first: no crash may leave a message in the queue whose accepted recipients seem to be owed.
+Result<void> Locked::put_back(const State& state) {
+  const std::string& id = impl_->entry.id;
+  if (!impl_->home) return Error{Error::Kind::internal, "it is in the queue"};
+  if (impl_->home->taken(id)) return impl_->home->error(id, "can't be made", EEXIST);
+  Result<void> done = save_state(impl_->home, id, state);
+  if (done) done = impl_->directory->move(id, *impl_->home, id);
+  if (!done && !impl_->home->taken(id)) (void)impl_->home->remove(state_name(id));
+  if (!done) return done;
+  if (const auto synced = impl_->directory->sync(); !synced) return synced.error();
+  return impl_->directory->remove(state_name(id));
 }
 
 // --- The spool
 
 struct Spool::Impl {
   std::shared_ptr<const Directory> directory;
+  std::shared_ptr<const Directory> home = {};  // as Locked's
+  std::shared_ptr<Rooms> rooms = std::make_shared<Rooms>();
 
   // Locks what a name leads to, if it is still that when it is locked.
   Result<std::optional<base::UniqueFd>> lock(const std::string& id, std::vector<std::string>& warnings) const;
   bool has_one_name(int fd) const;
-  Result<Opened> examine(int fd, const std::string& id) const;
+  Result<std::optional<Listed>> listed(Opened opened) const;
 };
 
 Spool::Spool(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -231,6 +294,10 @@ Result<NewEntry> Spool::begin(Entry entry, std::uint64_t content_size) {
   return made;
 }
 
+Result<void> Spool::check_writable() const {
+  return impl_->directory->check_writable();
+}
+
 Result<std::vector<std::string>> Spool::ids() const {
   auto names = impl_->directory->names(is_id);
   if (!names) return names.error();
@@ -238,16 +305,40 @@ Result<std::vector<std::string>> Spool::ids() const {
   return names;
 }
 
-std::optional<Listed> Spool::look(const std::string& id) const {
+Result<std::optional<Listed>> Spool::look(const std::string& id) const {
   const Directory& directory = *impl_->directory;
-  if (!is_id(id)) return std::nullopt;
+  std::optional<Listed> none;
+  if (!is_id(id)) return none;
   const auto fd = directory.open_own(id, O_RDONLY);
-  if (!fd || !*fd) return std::nullopt;
+  if (!fd) return fd.error();
+  if (!*fd) return none;
   auto opened = read_head(directory, (*fd)->get(), id);
-  if (!opened) return std::nullopt;
+  if (!opened) return about(directory, id, opened.error());
+  return impl_->listed(*std::move(opened));
+}
+
+Result<std::optional<Shown>> Spool::show(const std::string& id) const {
+  const auto& directory = impl_->directory;
+  std::optional<Shown> none;
+  if (!is_id(id)) return none;
+  auto fd = directory->open_own(id, O_RDONLY);
+  if (!fd) return fd.error();
+  if (!*fd) return none;
+  auto opened = examine(*directory, (*fd)->get(), id);
+  if (!opened) return about(*directory, id, opened.error());
+  auto content = content_of(directory, std::make_shared<const base::UniqueFd>(**std::move(fd)), id, opened->begin,
+                            opened->head.content_size);
+  auto listed = impl_->listed(*std::move(opened));
+  if (!listed) return listed.error();
+  return std::optional(Shown{**std::move(listed), std::move(content)});
+}
+
+Result<std::optional<Listed>> Spool::Impl::listed(Opened opened) const {
+  Entry& entry = opened.head.entry;
   std::string ignored;
-  State state = read_state(directory, id, opened->head.entry.envelope.recipients().size(), ignored);
-  return Listed{std::move(opened->head.entry), std::move(state), opened->head.content_size};
+  auto state = read_state(*directory, entry.id, entry.envelope.recipients().size(), ignored);
+  if (!state) return state.error();
+  return std::optional(Listed{std::move(entry), *std::move(state), opened.head.content_size});
 }
 
 Result<std::optional<base::UniqueFd>> Spool::Impl::lock(const std::string& id,
@@ -288,41 +379,77 @@ bool Spool::Impl::has_one_name(int fd) const {
   return ::fstat(fd, &status) == 0 && status.st_nlink == 1;
 }
 
-Result<Opened> Spool::Impl::examine(int fd, const std::string& id) const {
-  auto opened = read_head(*directory, fd, id);
-  if (!opened) return opened;
-  if (const auto whole = check_sum(*directory, fd, id, *opened); !whole) return whole.error();
-  return opened;
-}
-
 Result<std::optional<Locked>> Spool::lock(const std::string& id, std::vector<std::string>& warnings) {
   const Directory& directory = *impl_->directory;
   auto fd = impl_->lock(id, warnings);
   if (!fd) return fd.error();
   if (!*fd) return std::optional<Locked>();
-  auto opened = impl_->examine((*fd)->get(), id);
-  if (!opened && is_of_later_version(directory, (*fd)->get(), id)) {
-    warnings.push_back(directory.path(id) + ": was written by a later version; left alone");
+  auto opened = examine(directory, (*fd)->get(), id);
+  const auto left_alone = [&](const Error& error) {
+    warnings.push_back(error.text + "; the message is left alone");
     return std::optional<Locked>();
-  }
-  if (!opened && opened.error().kind != Error::Kind::data) return opened.error();
-  if (!opened) {
+  };
+  if (!opened && opened.error().kind == Error::Kind::data) {
     std::string text = directory.path(id) + ": " + opened.error().text;
-    const auto moved = move_aside(directory, id, "corrupt");
+    const auto moved = move_aside(directory, impl_->home ? *impl_->home : directory, id, corrupt_folder);
     text += moved ? "; it was moved to corrupt/" : "; " + moved.error().text;
     return Error{Error::Kind::data, text};
   }
+  if (!opened && opened.error().kind == Error::Kind::unavailable)
+    return left_alone(about(directory, id, opened.error()));
+  if (!opened) return opened.error();
   std::string warning;
-  State state = read_state(directory, id, opened->head.entry.envelope.recipients().size(), warning);
+  auto state = read_state(directory, id, opened->head.entry.envelope.recipients().size(), warning);
+  if (!state && state.error().kind == Error::Kind::unavailable) return left_alone(state.error());
+  if (!state) return state.error();
   if (!warning.empty()) warnings.push_back(warning);
   Locked locked(
       std::unique_ptr<Locked::Impl>(new Locked::Impl{.directory = impl_->directory,
+                                                     .home = impl_->home,
                                                      .fd = std::make_shared<const base::UniqueFd>(**std::move(fd)),
                                                      .entry = std::move(opened->head.entry),
-                                                     .state = std::move(state),
+                                                     .state = *std::move(state),
                                                      .begin = opened->begin,
-                                                     .size = opened->head.content_size}));
+                                                     .size = opened->head.content_size,
+                                                     .rooms = impl_->rooms}));
   return std::optional(std::move(locked));
+}
+
+Result<std::optional<Spool>> Spool::failed() const {
+  auto found = impl_->directory->found_below(failed_folder);
+  if (!found) return found.error();
+  if (!*found) return std::optional<Spool>();
+  auto impl = std::make_unique<Impl>(
+      Impl{.directory = std::make_shared<const Directory>(**std::move(found)), .home = impl_->directory});
+  return std::optional(Spool(std::move(impl)));
+}
+
+Result<std::vector<Damaged>> Spool::corrupt() const {
+  std::vector<Damaged> all;
+  const auto found = impl_->directory->found_below(corrupt_folder);
+  if (!found) return found.error();
+  if (!*found) return all;
+  auto names = (*found)->names(is_aside_name);
+  if (!names) return names.error();
+  std::sort(names->begin(), names->end());
+  for (const std::string& name : *names) {
+    const auto fd = (*found)->open_own(name, O_RDONLY);
+    const auto status = (*found)->own(name);
+    if (!fd || !*fd || !status) continue;
+    const auto opened = examine(**found, (*fd)->get(), name.substr(0, name.find('.')));
+    all.push_back({name, static_cast<std::uint64_t>(status->st_size), opened ? "" : opened.error().text});
+  }
+  return all;
+}
+
+Result<bool> Spool::remove_corrupt(const std::string& name) const {
+  const auto found = impl_->directory->found_below(corrupt_folder);
+  if (!found) return found.error();
+  if (!*found || !is_aside_name(name) || name.find('/') != std::string::npos || !(*found)->own(name)) return false;
+  if (const auto removed = (*found)->remove(name); !removed) return removed.error();
+  if (!(*found)->own(state_name(name))) return true;
+  if (const auto removed = (*found)->remove(state_name(name)); !removed) return removed.error();
+  return true;
 }
 
 void Spool::sweep(Time now) const {
@@ -333,7 +460,10 @@ void Spool::sweep(Time now) const {
     if (!is_temporary(name) && impl_->directory->taken(name.substr(0, name.size() - state_suffix.size()))) continue;
     const auto status = impl_->directory->own(name);
     const auto limit = std::chrono::system_clock::to_time_t(now - leftover_age);
-    if (status && status->st_mtime < limit) (void)impl_->directory->remove(name);
+    if (!status || status->st_mtime >= limit) continue;
+    const auto file = impl_->directory->open_own(name, O_RDWR);
+    if (!file || !*file || ::flock((*file)->get(), LOCK_EX | LOCK_NB) != 0) continue;  // its writer is at work
+    (void)impl_->directory->remove(name);
   }
 }
 

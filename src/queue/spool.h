@@ -2,9 +2,12 @@
 // directory; what is not committed leaves nothing behind. Everything is relative to the opened directory; symbolic
 // links, FIFOs, and files of other owners are never followed, read or removed.
 //
-//   <id>  <id>.state    messages and their state, 0600       new        made for root's path unit, removed by its
-//   runner tmp.*               what is being written                corrupt/   files that are no message
-//                                                            failed/    messages that can't be bounced
+//   <id>        messages, 0600
+//   <id>.state  their state, 0600
+//   tmp.*       what is being written
+//   new         made for root's path unit, removed by its runner
+//   corrupt/    files that are no message
+//   failed/     messages that can't be bounced
 //
 // Errors: cannot_create (73) naming the path where the place can't be made, written or trusted; temporary (75) if the
 // disk or a quota is full; io (74) if the device failed. A failed fsync is never tried again and believed.
@@ -12,6 +15,7 @@
 
 #include <sys/types.h>
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -36,8 +40,9 @@ class NewEntry {
 
   // The content, to its end; once.
   Result<void> write(base::Source& content);
-  // With a state if some recipients are done already. After it the message is safe.
-  Result<std::string> commit(const State& state);  // its id
+  // With a state if some recipients are done already. After it the message is safe. stopped is asked when all but the
+  // message's name is written, which may take long: where it says so, nothing is left, and it is temporary (75).
+  Result<std::string> commit(const State& state, const std::function<bool()>& stopped = {});  // its id
 
  private:
   friend class Spool;
@@ -55,12 +60,15 @@ class Locked {
 
   [[nodiscard]] const Entry& entry() const;
   [[nodiscard]] const State& state() const;
-  [[nodiscard]] std::uint64_t size() const;                     // of the content, bytes
   [[nodiscard]] std::unique_ptr<base::Source> content() const;  // from its start; rewindable
+  // Room for the state that an attempt for so many recipients comes to: a server is asked for nothing that could not be
+  // noted. Gone with the spool, if it is not needed.
+  Result<void> reserve(std::size_t tried);
   // Durable when it returns.
   Result<void> save(const State& state);
   Result<void> remove();
-  Result<void> set_aside();  // to failed/, with its state
+  Result<void> set_aside();                   // to failed/, with its state
+  Result<void> put_back(const State& state);  // from there into the queue, with another state
 
  private:
   friend class Spool;
@@ -73,6 +81,19 @@ struct Listed {
   Entry entry;
   State state;
   std::uint64_t size = 0;
+};
+
+// A message to be looked at, and its content.
+struct Shown {
+  Listed listed;
+  std::unique_ptr<base::Source> content;
+};
+
+// A file in corrupt/.
+struct Damaged {
+  std::string name;        // the id under which it was, perhaps with a dot and a word behind it
+  std::uint64_t size = 0;  // bytes
+  std::string why = {};    // it is no message; "" if it is one by now
 };
 
 class Spool {
@@ -95,17 +116,30 @@ class Spool {
   // nothing and succeeds. The size is the content's. data (65) if the entry is not to be read back as it is.
   Result<NewEntry> begin(Entry entry, std::uint64_t content_size);
 
+  // Whether anything could be noted here; temporary (75) if not, as on a file system that is read-only.
+  [[nodiscard]] Result<void> check_writable() const;
   // Ids of what may be messages, the oldest first; nothing is opened.
   [[nodiscard]] Result<std::vector<std::string>> ids() const;
-  // Without a lock and without a look at the content: for listings. Nothing if it has gone, or is none.
-  [[nodiscard]] std::optional<Listed> look(const std::string& id) const;
+  // Without a lock and without a look at the content: for listings. Nothing if it has gone, or is no file of ours. data
+  // (65) if it is no message, unavailable (69) if it or its state is of a later version, io (74) if it can't be read.
+  [[nodiscard]] Result<std::optional<Listed>> look(const std::string& id) const;
+  // The same with the content, all of which is read to compare the checksum.
+  [[nodiscard]] Result<std::optional<Shown>> show(const std::string& id) const;
   // All of it is read, and its checksum compared. Nothing if somebody else has it or it has gone, or if it is not to be
-  // touched: a link, a FIFO, another owner's, a later version's; a file that is no message goes to corrupt/, and data
-  // (65) says so. A state that is missing or damaged is fresh. warnings has a line on each of these but for a missing
-  // state, which a message that was not tried yet has not.
+  // touched: a link, a FIFO, another owner's, a later version's, or one with such a thing under its state's name; a
+  // file that is no message goes to corrupt/, and data (65) says so. A state that is missing or damaged is fresh; for
+  // one that can't be read, or is of a later version, the message is left alone.
+  // warnings has a line on each of these but for a missing state, which a message that was not tried yet has not.
   Result<std::optional<Locked>> lock(const std::string& id, std::vector<std::string>& warnings);
 
-  // Removes temporary files, and states without a message, that are older than an hour.
+  // failed/ as a queue of its own, with the same corrupt/. Nothing if there is none.
+  [[nodiscard]] Result<std::optional<Spool>> failed() const;
+  // What lies in corrupt/, by name.
+  [[nodiscard]] Result<std::vector<Damaged>> corrupt() const;
+  // False if there is no such file in it.
+  [[nodiscard]] Result<bool> remove_corrupt(const std::string& name) const;
+
+  // Removes temporary files that nobody writes, and states without a message, that are older than an hour.
   void sweep(Time now) const;
   // Makes <uid>/new, or removes it.
   Result<void> announce() const;

@@ -86,12 +86,13 @@ bool has_host(const RecipientState& recipient) {
   return is_host(recipient.host);
 }
 
-// Behind the recipients, if it is so: states of before do not say it. It is no host.
+// Behind the recipients, where it is so: states of before do not say it. They are no hosts.
 constexpr std::string_view account_rests = "(account)";
+constexpr std::string_view sender_warned = "(warned)";
 
-bool decode_rests(Netstrings& fields) {
+bool decode_mark(Netstrings& fields, std::string_view mark) {
   Netstrings ahead = fields;
-  if (fields.failed() || fields.at_end() || ahead.next() != account_rests) return false;
+  if (fields.failed() || fields.at_end() || ahead.next() != mark) return false;
   fields = ahead;
   return true;
 }
@@ -136,16 +137,26 @@ std::string encode(const State& state) {
     out += netstring(is_status(each.status) ? each.status : "");
   }
   if (state.rests) out += netstring(account_rests);
+  if (state.warned) out += netstring(sender_warned);
   out += encode_hosts(state);
-  Checksum checksum;
-  checksum.add(out);
-  return out + trailer(checksum);
+  return out + trailer(out);
+}
+
+// Those who are not tried may get another progress and status, and a host that is empty.
+std::size_t room_for(const State& state, std::size_t tried) {
+  constexpr std::size_t of_each = 40;
+  constexpr std::size_t of_tried = longest_reply + longest_host + of_each;
+  return encode(state).size() + state.recipients.size() * of_each + (tried + 1) * of_tried;
+}
+
+bool is_later_state(std::string_view start) {
+  return is_of_later_version(start, "pillarbox-state ", 1);
 }
 
 Result<State> decode_state(std::string_view text, std::size_t recipients) {
   if (!text.starts_with(magic) || text.size() < magic.size() + trailer_size) return damaged("it does not begin as one");
   const std::string_view body = text.substr(0, text.size() - trailer_size);
-  if (text.substr(body.size()) != checksum_of(body) + '\n') return damaged("its checksum is another");
+  if (text.substr(body.size()) != trailer(body)) return damaged("its checksum is another");
   Netstrings fields(body.substr(magic.size()));
   State state;
   const std::uint64_t tries = fields.number();
@@ -161,7 +172,8 @@ Result<State> decode_state(std::string_view text, std::size_t recipients) {
   for (std::size_t i = 0; i < recipients && !fields.failed(); ++i) {
     state.recipients.push_back(decode_recipient(fields));
   }
-  state.rests = decode_rests(fields);
+  state.rests = decode_mark(fields, account_rests);
+  state.warned = decode_mark(fields, sender_warned);
   decode_hosts(fields, state);
   if (fields.failed() || !fields.at_end()) return damaged("its fields can't be read");
   return state;

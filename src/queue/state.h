@@ -33,6 +33,7 @@ struct State {
   std::optional<Time> last = {};
   std::string reply = {};                       // the last attempt's outcome, one line
   bool rests = false;                           // the account was in trouble, and not the message
+  bool warned = false;                          // its sender has been told that it waits
   std::vector<RecipientState> recipients = {};  // in the envelope's order, one for each
 
   static State fresh(std::size_t recipients);
@@ -40,6 +41,9 @@ struct State {
 };
 
 std::string encode(const State& state);
+// Bytes that are enough for whatever becomes of a state in an attempt for so many of its recipients.
+std::size_t room_for(const State& state, std::size_t tried);
+bool is_later_state(std::string_view start);
 // data (65) if it is damaged, or of another number of recipients.
 Result<State> decode_state(std::string_view text, std::size_t recipients);
 

@@ -27,8 +27,8 @@ struct Presented {
     untrusted,  // nobody vouches for it, or anything else
   };
 
-  std::vector<Certificate>
-      chain;  // the server's own first, then whose signatures it rests on, as far as they are known
+  // The server's own first, then those whose signatures it rests on, as far as they are known.
+  std::vector<Certificate> chain;
   Trouble trouble = Trouble::none;
   std::size_t at_fault = 0;  // in the chain: the one that has the trouble
   std::string why = {};      // it in the library's words

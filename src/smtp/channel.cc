@@ -3,6 +3,7 @@
 #include <poll.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 
 #include "smtp/socket.h"
@@ -112,10 +113,11 @@ bool Channel::wait(bool to_write) {
 
 bool Channel::take(std::string_view octets) {
   while (!octets.empty()) {
-    const std::size_t end = std::min(octets.find('\n') + 1, octets.size() + 1);
-    const bool whole = end > 0 && end <= octets.size();
-    line_ += octets.substr(0, whole ? end : octets.size());
-    octets.remove_prefix(whole ? end : octets.size());
+    const std::size_t lf = octets.find('\n');
+    const bool whole = lf != std::string_view::npos;
+    const std::string_view piece = octets.substr(0, whole ? lf + 1 : lf);
+    line_ += piece;
+    octets.remove_prefix(piece.size());
     if (line_.size() > longest_line) return over(Failure::Cause::protocol, "a reply of more than 64 KiB");
     if (!whole) break;
     const std::string line = std::exchange(line_, {});

@@ -5,9 +5,9 @@
 // the failure, and nothing more is written. A reply is waited for as long as the endpoint's timeouts say.
 #pragma once
 
-#include <array>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "smtp/session.h"
 
@@ -49,7 +49,7 @@ class Channel {
 
   Session& session_;
   // TLS wants a piece that was blocked again at the same place: it stays where it is until it has left.
-  std::array<char, 65536> out_{};
+  std::vector<char> out_ = std::vector<char>(65536);
   std::size_t begin_ = 0, end_ = 0;  // of what waits to leave
   std::string line_;                 // of a reply, as far as it has come
 };

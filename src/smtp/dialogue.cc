@@ -157,9 +157,10 @@ bool Dialogue::avoid_mechanism() {
   return offered;
 }
 
-void Dialogue::add_transaction(std::size_t recipients, std::optional<std::uint64_t> size) {
+void Dialogue::add_transaction(std::size_t recipients, std::optional<std::uint64_t> size, bool for_nobody) {
   Record& record = records_.emplace_back();
   record.size = size;
+  record.for_nobody = for_nobody;
   record.recipients.resize(recipients);
 }
 
@@ -393,10 +394,10 @@ std::optional<Failure> Dialogue::misfit(std::optional<std::uint64_t> size) const
   const auto limit = connection_.offers("SIZE");
   const auto most = limit ? base::number(*limit) : std::nullopt;
   if (!size || !most || *most == 0 || *size <= *most) return std::nullopt;
-  return Failure{
-      .cause = Failure::Cause::too_large,
-      .phase = Phase::mail,
-      .text = "the message has " + std::to_string(*size) + " bytes, the server takes " + std::to_string(*most)};
+  return Failure{.cause = Failure::Cause::too_large,
+                 .phase = Phase::mail,
+                 .text = "the message has at least " + std::to_string(*size) + " bytes, the server takes " +
+                         std::to_string(*most)};
 }
 
 Dialogue::Next Dialogue::judge_transaction(Record& record, Phase phase, const Reply& reply) {
@@ -405,7 +406,11 @@ Dialogue::Next Dialogue::judge_transaction(Record& record, Phase phase, const Re
     record.recipients[record.answered++].reply = reply;
   }
   record.last_code = reply.code;
-  if (reply.code == 421) return refuse(phase, reply);
+  if (reply.code == 421) {
+    const Next next = refuse(phase, reply);
+    if (!record.accepted && !record.failure) record.failure = failure_;
+    return next;
+  }
   if (terms_.login && connection_.auth.empty()) {  // whatever libcurl made of the extensions
     fail({.cause = Failure::Cause::auth_not_offered, .phase = Phase::auth, .text = "the server has not confirmed it"});
     return Next::stop;
@@ -420,7 +425,7 @@ Dialogue::Next Dialogue::judge_transaction(Record& record, Phase phase, const Re
       // Another yes comes from a server that is out of step: it may be reading a text already.
       return known && !reply.positive() ? refuse(record, phase, reply) : refuse(phase, reply);
     case Phase::dot:
-      if (reply.positive() && !record.failure && !failure_) {
+      if (reply.positive() && (record.granted() || record.for_nobody) && !record.failure && !failure_) {
         record.accepted = reply;
         return Next::go_on;
       }
@@ -467,7 +472,9 @@ void Dialogue::fail(Failure failure) {
   const bool decided = failure_ || failure.phase == Phase::quit ||
                        (!records_.empty() && std::all_of(records_.begin(), records_.end(),
                                                          [](const Record& r) { return r.accepted || r.failure; }));
-  if (!decided) failure_ = std::move(failure);
+  if (decided) return;
+  failure_ = std::move(failure);
+  if (terms_.several_hosts) failure_->host = connection_.server;
 }
 
 // What of a line of a login may be shown: "AUTH" and the mechanism.

@@ -22,6 +22,7 @@ namespace pillarbox::smtp {
 
 // What the conversation must keep to.
 struct Terms {
+  bool several_hosts = false;  // one after another: failures name theirs
   bool tls_wanted = false;
   bool tls_required = false;
   bool login = false;
@@ -38,7 +39,8 @@ struct Recipient {
 
 // What was said about one transaction.
 struct Record {
-  std::optional<std::uint64_t> size;  // of the message, if it is known
+  std::optional<std::uint64_t> size;  // of the message, or the least that it can have
+  bool for_nobody = false;            // the message goes out though no recipient was granted
   std::vector<Recipient> recipients;
   std::size_t answered = 0;        // recipients, from the first on
   std::size_t awaited = 0;         // replies to its commands that are still to come
@@ -77,7 +79,7 @@ class Dialogue {
   // A transaction of so many recipients follows those at hand; its commands are said behind theirs, and its replies
   // heard behind theirs. begin forgets all before it.
   void begin_transaction(std::size_t recipients, std::optional<std::uint64_t> size);
-  void add_transaction(std::size_t recipients, std::optional<std::uint64_t> size);
+  void add_transaction(std::size_t recipients, std::optional<std::uint64_t> size, bool for_nobody = false);
   void forget_transaction();  // the oldest; nothing may be awaited for it
   // A connection came to nothing before the transaction began; why is for the views. It is begun anew.
   void try_again(std::string_view why);

@@ -11,7 +11,8 @@ namespace {
 constexpr std::size_t few_recipients = 5;
 
 bool gains(const Transaction& transaction) {
-  return transaction.envelope.recipients().size() > few_recipients || transaction.message.may_hold_8bit() ||
+  const std::size_t recipients = transaction.envelope.recipients().size();
+  return recipients > (transaction.abort_on_reject ? 1 : few_recipients) || transaction.message.may_hold_8bit() ||
          transaction.envelope.needs_smtputf8() || transaction.continue_on_reject || transaction.dsn.wanted();
 }
 
@@ -32,6 +33,12 @@ class Ahead final : public Work {
 };
 
 }  // namespace
+
+std::optional<Driver> parse_driver(std::string_view name) {
+  if (name == "engine") return Driver::engine;
+  if (name == "pipeline") return Driver::pipeline;
+  return name == "auto" ? std::optional(Driver::automatic) : std::nullopt;
+}
 
 void submit(Session& session, Work& work, Driver driver, bool disconnect) {
   Batches batches(work, session.endpoint().max_recipients);

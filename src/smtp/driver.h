@@ -1,6 +1,9 @@
 // Driver: which of the two ways of submitting is taken: libcurl's engine, or our pipeline.
 #pragma once
 
+#include <optional>
+#include <string_view>
+
 #include "smtp/session.h"
 #include "smtp/work.h"
 
@@ -11,6 +14,9 @@ enum class Driver {
   engine,
   pipeline,
 };
+
+// "engine", "pipeline" or "auto"; nothing for any other name.
+std::optional<Driver> parse_driver(std::string_view name);
 
 // Submits all of the work on the session's connections, and ends the last one.
 void submit(Session& session, Work& work, Driver driver, bool disconnect);

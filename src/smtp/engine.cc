@@ -42,10 +42,10 @@ Outcome send_by_engine(Session& session, Transaction& transaction, bool last) {
   Dialogue& dialogue = session.dialogue();
   for (bool again = true; again;) {
     const bool reused = session.connected();
-    if (const auto failure = reused ? dialogue.misfit(message.known_size()) : std::nullopt) {
+    if (const auto failure = reused ? dialogue.misfit(message.least_size()) : std::nullopt) {
       return untried(envelope.recipients().size(), judge(*failure));
     }
-    dialogue.begin_transaction(envelope.recipients().size(), message.known_size());
+    dialogue.begin_transaction(envelope.recipients().size(), message.least_size());
     session.run(&message, last);
     // The server may have closed an idle connection at the moment of our MAIL: nothing has happened then.
     const auto& failure = dialogue.failure();

@@ -30,7 +30,7 @@ enum class Phase {
   other
 };
 
-// As it reads in "… was refused": "MAIL", "the greeting", "the message".
+// As it reads in "… was refused": "the session" for the greeting, "EHLO", "the sender", "the message".
 std::string describe(Phase phase);
 
 struct Failure {
@@ -58,6 +58,7 @@ struct Failure {
   Phase phase;
   std::optional<Reply> reply = {};
   std::string text = {};                     // beyond what cause, phase and reply say
+  std::string host = {};                     // that failed, where there are several
   Error::Kind kind = Error::Kind::internal;  // of source, local and unsupported
 };
 

@@ -122,7 +122,13 @@ std::string text_of(const Failure& failure) {
 // been taken all the same.
 Failure failure_of(const Dialogue& dialogue) {
   Failure failure = *dialogue.failure();
-  if (unanswered(failure) && dialogue.record().ended) failure.phase = Phase::dot;
+  const Record& record = dialogue.record();
+  if (failure.reply && !record.failure && record.ended) {  // the reply was to another's command
+    failure.text = "the server ended it with " + std::to_string(failure.reply->code) + " " + failure.reply->text();
+    failure.cause = Cause::lost;
+    failure.reply.reset();
+  }
+  if (unanswered(failure) && record.ended) failure.phase = Phase::dot;
   return failure;
 }
 
@@ -145,7 +151,7 @@ Verdict judge(const Failure& failure) {
       .elsewhere = before_ehlo(failure),
       .stopped = failure.cause == Cause::stopped && failure.phase != Phase::dot,
       .passing = failure.cause == Cause::lost || (failure.reply && failure.reply->transient()),
-      .text = text_of(failure),
+      .text = (before_mail(failure.phase) && !failure.host.empty() ? failure.host + ": " : "") + text_of(failure),
       .reply = failure.reply};
 }
 
@@ -161,7 +167,7 @@ std::size_t Outcome::accepted_count() const {
 bool Outcome::refused_alone(std::size_t i) const {
   const Verdict& verdict = recipients[i];
   if (verdict.fate == Fate::accepted || (failure && failure->text == verdict.text)) return false;
-  return verdict.reply || accepted;
+  return verdict.reply || accepted || verdict.kind == Kind::no_user;
 }
 
 const Verdict* Outcome::worst() const {

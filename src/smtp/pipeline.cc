@@ -40,6 +40,7 @@ struct Item {
   bool recorded = false;                // the dialogue has a record of it
   bool complete = false;                // all of it was put on its way
   bool begun = false;                   // some of its body, which can't be taken back
+  bool chunked = false;                 // by BDAT, of which the server had taken the first octet
   bool tried = false;                   // it has come back once
   std::uint64_t size = 0;               // put on its way
   std::string kept = {};                // read of it when it came back
@@ -97,7 +98,7 @@ class Pipeline {
 
   void run() {
     while (auto item = take()) {
-      if (!channel_ && !connect(*item)) continue;
+      if (!channel_ && !item->verdict && !connect(*item)) continue;
       send(*std::move(item));
       if (disconnect_) close();
     }
@@ -132,7 +133,7 @@ class Pipeline {
     if (!verdict && session_.open()) {
       dialogue_.forget_transaction();  // the connection's own
       channel_.emplace(session_);
-      reused_ = needs_rset_ = proven_ = false;
+      reused_ = needs_rset_ = proven_ = does_chunks_ = false;
       const Connection& connection = dialogue_.connection();
       grouping_ = !no_groups_ && connection.offers("PIPELINING").has_value();
       streaming_ = grouping_ && !no_chunks_ && connection.offers("CHUNKING").has_value() && !disconnect_;
@@ -146,8 +147,10 @@ class Pipeline {
   }
 
   void send(Item item) {
-    if (auto failure = misfit(item)) {
-      item.verdict = judge(*failure);
+    if (!item.verdict) {
+      if (const auto failure = misfit(item)) item.verdict = judge(*failure);
+    }
+    if (item.verdict) {
       flight_.push_back(std::move(item));
       finish();
       return;
@@ -162,17 +165,17 @@ class Pipeline {
       lost();
       return;
     }
-    const mail::Message& message = item.transaction.message;
     const auto size = item.known_size;
-    const bool expected = message.expected_size().has_value();
     channel_->begin_envelope();
-    dialogue_.add_transaction(item.transaction.envelope.recipients().size(), size);
+    dialogue_.add_transaction(item.transaction.envelope.recipients().size(), size, item.transaction.continue_on_reject);
     item.recorded = true;
     flight_.push_back(std::move(item));
     piece_.begin(flight_.back());
+    mail::Message& message = flight_.back().transaction.message;
     // A chunk is announced with its size, so a writer that takes its time is read by DATA.
-    const bool chunks = (size ? *size > 0 : expected) && !flight_.back().transaction.continue_on_reject;
+    const bool chunks = (size ? *size > 0 : message.prompt()) && !flight_.back().transaction.continue_on_reject;
     if (streaming_ && many_ && chunks) {
+      if (!does_chunks_ && message.untouched()) message.keep();
       stream();
     } else {
       group();
@@ -187,7 +190,7 @@ class Pipeline {
                      .text = "an address is not ASCII, and the server does not offer SMTPUTF8",
                      .kind = Error::Kind::data};
     }
-    return dialogue_.misfit(item.known_size);
+    return dialogue_.misfit(item.transaction.message.least_size());
   }
 
   // --- commands
@@ -199,9 +202,11 @@ class Pipeline {
 
   bool settle() {
     if (!channel_) return false;
-    if (!channel_->settle()) return lost();
-    finish();
-    return true;
+    while (!dialogue_.settled()) {
+      if (!channel_->await_reply()) return lost();
+      if (!finish()) return false;
+    }
+    return finish();
   }
 
   // For a server that wants to be heard after each command.
@@ -223,8 +228,11 @@ class Pipeline {
 
   [[nodiscard]] std::string rcpt_command(const mail::Address& recipient, const Dsn& dsn) const {
     std::string command = "RCPT TO:" + recipient.path();
-    if (dsn.notify.empty() || !dialogue_.connection().offers("DSN")) return command;
-    return command + " NOTIFY=" + dsn.notify + " ORCPT=" + original_recipient(recipient);
+    if (!dialogue_.connection().offers("DSN")) return command;
+    const auto [notify, original] = dsn.about(recipient);
+    if (!notify.empty()) command += " NOTIFY=" + notify;
+    if (!original.empty()) return command + " ORCPT=" + original;
+    return notify.empty() ? command : command + " ORCPT=" + original_recipient(recipient);
   }
 
   // MAIL and RCPT. False if the transaction ends here: decided, or the connection lost.
@@ -286,7 +294,7 @@ class Pipeline {
       return channel_->put(text);
     };
     // What a writer has written leaves before more of it is waited for, and what the server says to it is heard.
-    const bool paced = !item.transaction.message.expected_size();
+    const bool paced = !item.transaction.message.prompt();
     for (;;) {
       const std::string_view text = piece_.text();
       item.size += text.size();
@@ -307,14 +315,14 @@ class Pipeline {
     if (!say_envelope()) return;
     if (!proven_ && !prove()) return;
     Item& item = flight_.back();
-    item.begun = true;
+    item.begun = item.chunked = true;
     for (bool last = false; !last;) {
       if (const auto failure = piece_.fill(item, chunk_size + 1)) {
         item.verdict = judge(*failure);
         break;  // between two chunks: RSET makes the server forget
       }
       last = item.ended && piece_.text().size() <= chunk_size;
-      if (!say_chunk(item, std::min(piece_.text().size(), chunk_size), last)) return;
+      if (!say_chunk(item, std::min(piece_.text().size(), chunk_size), last) || !finish()) return;
     }
     item.complete = true;
     item.transaction.message.release();
@@ -341,8 +349,7 @@ class Pipeline {
     if (!say_chunk(item, 1, false) || !settle()) return false;
     const Record& record = dialogue_.record();
     // Without a recipient 503 is what a server says that means it.
-    const int code = record.last_code;
-    no_chunks_ = code == 500 || code == 502 || code == 504 || (code == 503 && record.granted());
+    no_chunks_ = knows_no_chunks(record.last_code) || (record.last_code == 503 && record.granted());
     if (no_chunks_) {
       if (record.granted() && !mail_refused(record)) {
         come_back();
@@ -360,12 +367,54 @@ class Pipeline {
     return true;
   }
 
+  static bool knows_no_chunks(int code) { return code == 500 || code == 502 || code == 504; }
+
+  // A chunk was, by a server that had taken the first octet and has never taken a whole message so.
+  [[nodiscard]] bool refused_chunk(const Item& item) const {
+    const auto& failure = dialogue_.record().failure;
+    const bool by_reply = failure && failure->reply && (failure->phase == Phase::chunk || failure->phase == Phase::dot);
+    return by_reply && item.chunked && !does_chunks_ &&
+           (knows_no_chunks(failure->reply->code) || failure->reply->code == 503);
+  }
+
+  // The oldest meets the server again without chunks. What the server has made of those behind it, nobody knows: it may
+  // have read their bodies as commands, and what it says to them are no answers. Always false.
+  bool step_down() {
+    no_chunks_ = true;
+    const Failure failure{.cause = Failure::Cause::lost,
+                          .phase = Phase::dot,
+                          .text = "it refuses chunks (" + std::to_string(dialogue_.record().failure->reply->code) +
+                                  ") after it had taken one"};
+    channel_->drop();
+    const Item* const again = start_over(flight_.front()) ? &flight_.front() : nullptr;
+    if (!again) tell(flight_.front());
+    for (Item& item : flight_) {
+      if (item.recorded) dialogue_.forget_transaction();
+      if (item.begun && !item.verdict) item.verdict = judge(failure);
+      if (!item.begun && &item != again) keep(item);
+      item.complete = item.recorded = false;
+    }
+    again_.insert(again_.begin(), std::make_move_iterator(flight_.begin()), std::make_move_iterator(flight_.end()));
+    flight_.clear();
+    let_go();
+    return false;
+  }
+
+  static bool start_over(Item& item) {
+    mail::Message& message = item.transaction.message;
+    if (!message.rewind() || !message.prime()) return false;
+    item.begun = item.chunked = item.ended = false;
+    item.size = 0;
+    item.kept.clear();
+    return true;
+  }
+
   static bool mail_refused(const Record& record) { return record.failure && record.failure->phase == Phase::mail; }
 
   // The transaction has failed, and nobody knows what the server would make of the next command.
   void break_off() {
     flight_.back().complete = true;
-    finish();
+    if (!finish()) return;
     channel_->drop();
     let_go();
   }
@@ -395,33 +444,36 @@ class Pipeline {
       for (const Item& item : flight_) bytes += item.size;
       return bytes;
     };
-    finish();
+    if (!finish()) return;
     while (flight_.size() > 1 && (flight_.size() > most_in_flight || dialogue_.outstanding() > most_outstanding ||
                                   unanswered() > most_unanswered)) {
       if (!channel_->await_reply()) {
         lost();
         return;
       }
-      finish();
+      if (!finish()) return;
     }
   }
 
   // --- what came of it
 
-  // Tells of those whose replies are all there.
-  void finish() {
+  // Tells of those whose replies are all there. False if the connection was given up for what they say.
+  bool finish() {
     while (!flight_.empty()) {
       Item& item = flight_.front();
-      if (item.recorded && (!item.complete || dialogue_.record().awaited > 0)) return;
+      if (item.recorded && refused_chunk(item)) return step_down();
+      if (item.recorded && (!item.complete || dialogue_.record().awaited > 0)) return true;
       reused_ = reused_ || item.recorded;
       does_groups_ = does_groups_ || (item.recorded && grouping_);
       tell(item);
     }
+    return true;
   }
 
   void tell(Item& item) {
     Outcome outcome = item.verdict ? untried(item.transaction.envelope.recipients().size(), *item.verdict)
                                    : outcome_of(dialogue_, item.size);
+    does_chunks_ = does_chunks_ || (item.chunked && outcome.accepted);
     outcome.size = item.size;
     outcome.time = base::Instant::clock::now() - item.began;
     if (item.recorded) dialogue_.forget_transaction();
@@ -433,8 +485,8 @@ class Pipeline {
   // The connection is over. Who was under way has failed, unless the server had taken it; who had only been announced
   // comes back, for the next connection. Always false.
   bool lost() {
-    finish();
-    bool oldest = true;
+    if (!finish()) return false;
+    bool oldest = !ended_by_another();
     std::deque<Item> back;
     while (!flight_.empty()) {
       Item& item = flight_.front();
@@ -457,6 +509,12 @@ class Pipeline {
     again_.insert(again_.begin(), std::make_move_iterator(back.begin()), std::make_move_iterator(back.end()));
     let_go();
     return false;
+  }
+
+  // The reply that ended the connection was to a message that is done with, and the oldest has heard nothing.
+  [[nodiscard]] bool ended_by_another() const {
+    const auto& failure = dialogue_.failure();
+    return !flight_.empty() && flight_.front().recorded && failure && failure->reply && !dialogue_.record().heard;
   }
 
   // The oldest, which the end of the connection was about. A connection that had served may have been closed for its
@@ -510,13 +568,14 @@ class Pipeline {
   bool many_ = false;               // it has more than one message
   bool no_groups_ = false;          // a server has failed at it
   bool does_groups_ = false;        // a server has answered one
-  bool no_chunks_ = false;
+  bool no_chunks_ = false;          // the same of chunks
   // Of the connection:
   bool grouping_ = false;
   bool streaming_ = false;
-  bool proven_ = false;      // a chunk was accepted
-  bool reused_ = false;      // a transaction has ended on it
-  bool needs_rset_ = false;  // before the next MAIL
+  bool proven_ = false;       // a chunk was accepted
+  bool does_chunks_ = false;  // a message in chunks was
+  bool reused_ = false;       // a transaction has ended on it
+  bool needs_rset_ = false;   // before the next MAIL
 };
 
 }  // namespace

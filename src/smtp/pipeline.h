@@ -4,11 +4,10 @@
 //   nothing      one command at a time
 //   PIPELINING   a message's commands in one group, together with the final dot of the message before it (RFC 2920)
 //   CHUNKING     too, and more than one message: whole transactions in one stream (RFC 3030), within a window. The
-//   first
-//                goes by a chunk of one byte and waits: a server that does not mean what it offers must never read a
-//                body as commands.
-// A server that fails at what it offers is met again on a new connection, one step lower. Nothing whose end may have
-// been read is sent twice: a message that was under way when the connection ended is a temporary failure.
+//                first waits behind a chunk of one octet: a server that does not mean what it offers must never read
+//                a body as commands.
+// A server that fails at what it offers is met again on a new connection, one step lower. Nothing is sent twice that
+// may have been taken: a message that was under way when the connection ended is a temporary failure.
 #pragma once
 
 #include "smtp/session.h"

@@ -120,13 +120,20 @@ Result<void> Script::command(const std::string& line) {
   return {};
 }
 
+// A good-bye that nobody had asked for came behind the last reply; either may be meant.
 Result<void> Script::check(const Expectation& expectation) {
   const Reply& reply = session_.dialogue().last_reply();
-  if (sent_.empty()) return here(Error::Kind::data, "expect has no command before it");
+  if (sent_.empty() && !unasked_) return here(Error::Kind::data, "expect has no command before it");
+  const auto meets = [&](const std::string& code) {
+    return std::any_of(expectation.begin(), expectation.end(),
+                       [&](const std::string& prefix) { return code.starts_with(prefix); });
+  };
   const std::string code = std::to_string(reply.code);
-  const bool met = std::any_of(expectation.begin(), expectation.end(),
-                               [&](const std::string& prefix) { return code.starts_with(prefix); });
-  if (met) return {};
+  if (meets(code)) return {};
+  if (unasked_ && meets("421")) {
+    unasked_ = false;
+    return {};
+  }
   std::string wanted;
   for (const std::string& prefix : expectation) wanted += (wanted.empty() ? "" : " or ") + prefix;
   return here(Error::Kind::protocol, "sent " + base::quote(sent_) + ", expected " + wanted + ", got " +
@@ -207,6 +214,7 @@ void Script::leave() {
 }
 
 Result<void> Script::finish() {
+  if (unasked_) return *closed_;
   if (state_ == State::refused) {
     if (auto played = play_held(); !played) return played;
   }
@@ -219,20 +227,30 @@ Result<void> Script::finish() {
 }
 
 Result<void> Script::hear() {
-  return channel_.hear() || over() ? Result<void>() : why();
+  return channel_.hear() || over() ? Result<void>() : ended();
 }
 
 // Waits for what is owed; a conversation that ended says why.
 Result<void> Script::settle() {
-  if (!channel_.settle()) return why();
+  if (!channel_.settle()) return ended();
   const Reply& reply = session_.dialogue().last_reply();
   if (reply.code == 421) closed_ = here(Error::Kind::temporary, "the server ended it: 421 " + reply.text());
   return {};
 }
 
+// An unasked 421 between two commands is an error when something is still to be said, and not what an expect waits for.
+Result<void> Script::ended() {
+  const auto& failure = session_.dialogue().failure();
+  unasked_ = !over_ && state_ == State::command && failure && failure->reply && failure->reply->code == 421;
+  if (!unasked_) return why();
+  closed_ = why();
+  return {};
+}
+
 Error Script::why() const {
   const Verdict verdict = ending_of(session_.dialogue());
-  return here(verdict.kind, verdict.text);
+  const bool goodbye = verdict.reply && verdict.reply->code == 421;
+  return here(verdict.kind, goodbye ? "the server ended it: 421 " + verdict.reply->text() : verdict.text);
 }
 
 }  // namespace pillarbox::smtp

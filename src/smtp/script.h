@@ -61,6 +61,7 @@ class Script {
   Result<void> play_held();
   Result<void> pass_over(const std::string& line);
   Result<void> settle();
+  Result<void> ended();
   [[nodiscard]] Error why() const;  // the conversation ended
   [[nodiscard]] Error here(Error::Kind kind, const std::string& what) const;
 
@@ -72,6 +73,7 @@ class Script {
   std::size_t current_ = 0;                                // of the line being played
   std::string sent_;                                       // what came last, as it may be shown
   std::optional<Error> closed_;                            // by a 421, on which line
+  bool unasked_ = false;                                   // which answered no command, and nothing has expected it
   bool in_text_ = false;                                   // a line of DATA's text has gone
   std::uint64_t owed_ = 0;                                 // octets of a chunk
   std::vector<std::pair<std::string, std::size_t>> held_;  // behind a refused DATA, with their numbers

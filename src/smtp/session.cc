@@ -82,6 +82,17 @@ bool certificate_trouble(CURLcode code) {
          code == CURLE_SSL_ISSUER_ERROR || code == CURLE_SSL_INVALIDCERTSTATUS;
 }
 
+// Was it the connection that failed, and not TLS? Of that OpenSSL would say more than that it had ended.
+bool broken_off(std::string_view text) {
+  return text.find("error:") == std::string_view::npos || text.find("unexpected eof") != std::string_view::npos;
+}
+
+// Of TLS 1.3 the client's part ends first: what the server has against it is heard in place of the next reply.
+bool refused_by_alert(std::string_view text, Phase phase) {
+  return phase <= Phase::auth && text.find("error:") != std::string_view::npos &&
+         text.find(" alert ") != std::string_view::npos;
+}
+
 // A proxy's answers aren't SMTP.
 constexpr bool proxy_trouble(CURLcode code) {
   return code == CURLE_PROXY || code == CURLE_COULDNT_RESOLVE_PROXY || code == CURLE_RECV_ERROR ||
@@ -108,7 +119,8 @@ Result<std::unique_ptr<Session>> Session::make(Endpoint endpoint, View& view) {
 
 Session::Session(Endpoint endpoint, View& view)
     : endpoint_(std::move(endpoint)),
-      dialogue_({.tls_wanted = endpoint_.tls.mode == TlsMode::opportunistic || endpoint_.tls.mode == TlsMode::required,
+      dialogue_({.several_hosts = !endpoint_.others.empty(),
+                 .tls_wanted = endpoint_.tls.mode == TlsMode::opportunistic || endpoint_.tls.mode == TlsMode::required,
                  .tls_required = endpoint_.tls.mode == TlsMode::required,
                  .login = endpoint_.login.has_value(),
                  .cleartext_login = endpoint_.allow_cleartext_login,
@@ -409,9 +421,10 @@ base::Instant Session::deadline() const {
     case Phase::chunk:
     case Phase::dot:
       return progress_ + times.data;
-    case Phase::rset:
     case Phase::quit:
       return progress_ + times.quit;
+    case Phase::rset:  // between two messages, or close()'s
+      return progress_ + (held_ ? times.reply : times.quit);
     default:
       // However many recipients a message has: a server that takes its time with each is given up as well.
       return dialogue_.handed_over() ? progress_ + times.reply
@@ -436,6 +449,7 @@ void Session::explain(CURLcode code) {
   if (phase == Phase::quit || (phase == Phase::rcpt && dialogue_.settled() && !dialogue_.record().granted())) return;
   std::string text = error_text_[0] ? error_text_.c_str() : curl_easy_strerror(code);
   const auto failed = [&](Failure::Cause cause, Error::Kind kind = Error::Kind::internal) {
+    if (cause == Failure::Cause::lost) text.clear();  // libcurl's and OpenSSL's way to find out
     dialogue_.fail({.cause = cause, .phase = phase, .text = text, .kind = kind});
   };
   if (certificate_trouble(code)) {
@@ -452,7 +466,8 @@ void Session::explain(CURLcode code) {
     case CURLE_OPERATION_TIMEDOUT:
       return failed(Failure::Cause::timeout);
     case CURLE_SSL_CONNECT_ERROR:
-      return failed(Failure::Cause::tls_failed);
+      if (!broken_off(text)) return failed(Failure::Cause::tls_failed);
+      return failed(Failure::Cause::lost);
     case CURLE_USE_SSL_FAILED:
       return failed(Failure::Cause::tls_not_offered);
     case CURLE_LOGIN_DENIED:
@@ -471,6 +486,7 @@ void Session::explain(CURLcode code) {
     case CURLE_INTERFACE_FAILED:
       return failed(Failure::Cause::local, Error::Kind::system);
     case CURLE_RECV_ERROR:
+      if (refused_by_alert(text, phase)) return failed(Failure::Cause::tls_failed);
       return failed(peer_closed_ ? Failure::Cause::lost : Failure::Cause::protocol);
     default:
       return failed(Failure::Cause::lost);
@@ -508,16 +524,19 @@ Error::Kind Session::kind_of_setting(CURLcode code) const {
 
 void Session::notice_connection() {
   if (announced_ || sockets_.empty()) return;
-  const auto peer = std::find_if(sockets_.begin(), sockets_.end(), [](int fd) { return peer_of(fd).has_value(); });
-  if (peer == sockets_.end()) return;
-  std::iter_swap(peer, sockets_.end() - 1);  // the one that counts is the last
-  const auto other = peer_of(socket());
+  std::optional<Peer> peer;  // asked for once: a server that resets has none the next moment
+  const auto connected = std::find_if(sockets_.begin(), sockets_.end(), [&peer](int fd) {
+    peer = peer_of(fd);
+    return peer.has_value();
+  });
+  if (!peer) return;
+  std::iter_swap(connected, sockets_.end() - 1);  // the one that counts is the last
   announced_ = true;
   connecting_ = false;
   progress();
   // libcurl counts greeting, TLS and login as connecting; they have a reply's time each.
   set(CURLOPT_CONNECTTIMEOUT, libcurl_waits);
-  dialogue_.connected(other->address, other->port, other->loopback && !endpoint_.proxy);
+  dialogue_.connected(peer->address, peer->port, peer->loopback && !endpoint_.proxy);
 }
 
 // Version and cipher, once libcurl is content with the handshake: between its calls, or at the first word behind it.
@@ -555,6 +574,8 @@ bool Session::countable() const {
 // After a reply: is there more, in the kernel or in libcurl's own buffer? The next command must not be written then.
 bool Session::unread() {
   const int fd = socket();
+  // Counted first: the end of a connection counts like a byte, and may come at any moment.
+  const std::uint64_t received = countable() ? bytes_received(fd).value_or(0) : 0;
   switch (waiting(fd)) {
     case Waiting::end:
       dialogue_.fail({.cause = Failure::Cause::lost, .phase = dialogue_.phase()});
@@ -564,7 +585,6 @@ bool Session::unread() {
     case Waiting::nothing:
       break;
   }
-  const std::uint64_t received = countable() ? bytes_received(fd).value_or(0) : 0;
   if (received <= heard_) return false;
   // libcurl has read it together with the reply and keeps it. A good-bye is a short line; behind STARTTLS's 220 it
   // would be an injection.
@@ -645,6 +665,13 @@ void Session::overhear(curl_infotype type, std::string_view text) {
   if (type == CURLINFO_HEADER_OUT) {
     if (at_proxy() && text.starts_with("CONNECT ")) return;  // perhaps with the proxy's password
     notice_tls();
+    if (!text.ends_with('\n')) {
+      // The socket did not take all of it. libcurl sends the rest in its own time and does not tell what it was, so the
+      // replies could not be told apart.
+      drop_connections();
+      peer_closed_ = true;
+      return;
+    }
     while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.remove_suffix(1);
     progress();
     acknowledge_quickly(socket());

@@ -50,6 +50,7 @@ class Session {
   [[nodiscard]] Dialogue& dialogue() { return dialogue_; }
   [[nodiscard]] const Endpoint& endpoint() const { return endpoint_; }
   [[nodiscard]] bool connected() const { return !sockets_.empty(); }
+  [[nodiscard]] const Connection& connection() const { return dialogue_.connection(); }
   // The host that is talked to: the endpoint's, or one of its others.
   [[nodiscard]] const std::string& host() const { return server_ == 0 ? endpoint_.host : other().host; }
 

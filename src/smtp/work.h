@@ -1,6 +1,7 @@
 // Work: messages to be submitted one after another, and whom to tell what became of each. What the drivers share.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <utility>
@@ -11,13 +12,32 @@
 
 namespace pillarbox::smtp {
 
+// What RCPT's parameters say of one recipient.
+struct RecipientDsn {
+  std::string notify = {};    // as Dsn's; "": what is said of all
+  std::string original = {};  // ORCPT's value; "": the recipient itself
+
+  [[nodiscard]] bool empty() const { return notify.empty() && original.empty(); }
+};
+
 // Delivery status notifications (RFC 3461): what MAIL's and RCPT's parameters say where DSN is offered.
 struct Dsn {
   std::string notify = {};       // "NEVER", or "SUCCESS,FAILURE,DELAY" or some of these; "": the server's default
   std::string returned = {};     // "FULL" or "HDRS"
   std::string envelope_id = {};  // 100 printable characters at most
+  // Of recipients, by their addresses' text(), of whom something else is said than of all; in whatever transaction.
+  std::map<std::string, RecipientDsn> of = {};
 
-  [[nodiscard]] bool wanted() const { return !notify.empty() || !returned.empty() || !envelope_id.empty(); }
+  [[nodiscard]] bool wanted() const {
+    return !notify.empty() || !returned.empty() || !envelope_id.empty() || !of.empty();
+  }
+  // Notify is filled in.
+  [[nodiscard]] RecipientDsn about(const mail::Address& recipient) const {
+    const auto found = of.empty() ? of.end() : of.find(recipient.text());
+    RecipientDsn own = found == of.end() ? RecipientDsn() : found->second;
+    if (own.notify.empty()) own.notify = notify;
+    return own;
+  }
 };
 
 struct Transaction {

@@ -160,6 +160,14 @@ class Account(SecureCase):
         connection = self.send(server, ours + 'auth = { mechanism = "external"; };', driver=driver)
         self.assertIn(b"AUTH EXTERNAL =\r\n", connection.secure_lines)
 
+    @by_both
+    def test_a_certificate_that_the_server_misses(self, driver):
+        """With TLS 1.3 it says so where its reply is waited for: that is no reply."""
+        for version, said in ((ssl.TLSVersion.TLSv1_2, b"TLS failed: .* alert"), (ssl.TLSVersion.TLSv1_3, b"TLS failed: .*certificate required")):
+            server = self.serve(offers=[b"STARTTLS"], version=version)
+            server.context.verify_mode = ssl.CERT_REQUIRED
+            self.send(server, "", 69, driver=driver, said=said)
+
     def test_files_of_tls_that_are_not_there(self):
         """They are missed before anybody is connected to."""
         server = self.serve(offers=[b"STARTTLS"])

@@ -165,13 +165,19 @@ class Check(SecureCase):
         self.fails(78, "configuration", "none.conf: there is no such file")
 
     def test_no_configuration(self):
-        self.fails(78, "configuration", "there is no configuration; looked for /etc/pillarbox.conf, ")
+        self.fails(78, "configuration", "there is no configuration; looked for /etc/pillarbox.conf, ",
+                   hint="pillarbox setup ADDRESS.*pillarbox.conf\\(5\\).*PILLARBOX_CONFIG")
+        run = self.run_as("smtp", "--account", "a", "-r", "b@x.test")
+        self.assertEqual(run.returncode, 78)
+        self.assertIn(b"PILLARBOX_CONFIG", run.stderr)
+        self.assertNotIn(b"-C", run.stderr)                        # which are ciphers there
 
     def test_secret(self):
         self.configuration(1, login='auth = { user = "alice"; password_file = "nowhere"; };')
         self.fails(77, "secret", "nowhere: No such file")
         self.configuration(1, login='auth = { user = "alice"; password_command = "exit 3"; };', host=["localhost:1", "localhost:2"])
         self.fails(77, "secret", "status 3")                       # once, and nobody is connected to
+        self.assertNotIn(b"localhost:2", self.run_as("pillarbox", "check").stdout)      # nor spoken of
         self.configuration(1, login='auth = { user = "alice"; };')
         self.fails(77, "secret", "no terminal", hint="password_file")
 
@@ -228,6 +234,24 @@ class Check(SecureCase):
         self.configuration(server.port)
         self.fails(77, "auth", "535 5.7.8 no", hint="password")
         self.assertEqual([connection.lines.count(b"MAIL") for connection in server.take()], [0, 0])
+
+    def test_another_mechanism(self):
+        """On a connection of its own, whose steps are known."""
+        def script(connection, moment):
+            plain = moment == "AUTH" and b"PLAIN" in connection.lines[-1]
+            if plain or (moment == "AUTH" and refuse):
+                connection.say(b"504 5.5.4 not PLAIN" if plain else b"535 5.7.8 no")
+            return plain or (moment == "AUTH" and refuse)
+
+        refuse = False
+        self.configuration(self.serve(script, offers=[b"STARTTLS", b"AUTH PLAIN LOGIN"]).port)
+        steps, _ = self.check(0)
+        self.assertEqual([step["step"] for step in steps], STEPS)
+        self.assertEqual((steps[-1]["auth"], steps[-1]["before"]), ("LOGIN", "the login was refused: 504 5.5.4 not PLAIN"))
+        refuse = True
+        self.assertRegex(self.fails(77, "auth", "535 5.7.8 no")["before"], "504")
+
+    def test_no_mechanism(self):
         self.configuration(self.serve(offers=[b"STARTTLS"]).port)
         self.fails(77, "auth", "not offered", hint="mechanism")
 
@@ -269,6 +293,10 @@ class Check(SecureCase):
         self.check(0)
         for user, server in zip((b"alice", b"bob"), servers):
             self.assertEqual({connection.login for connection in server.take()}, {(user, SECRET.encode())})
+        netrc.write_text(f"machine 127.0.0.1 login bob password {SECRET}\n")
+        steps, _ = self.check(77)
+        found = [(step["server"], step["port"], step["result"]) for step in steps if step["step"] == "secret"]
+        self.assertEqual(found, [("localhost", servers[0].port, "failed"), ("127.0.0.1", servers[1].port, "ok")])
 
     # --- the command line
 

@@ -8,24 +8,27 @@ import os
 import re
 import shutil
 import signal
+import ssl
 import subprocess
 import sys
+import threading
 import time
 import unittest
 from pathlib import Path
 
 sys.dont_write_bytecode = True
 from lenient_server import Server
-from queue_case import MESSAGE, Halt, refuses
+from queue_case import MESSAGE, Halt, refuses, unless_sanitized
 from queue_files import Queue
-from support import BINARY, Case
+from support import BINARY, Daemon, SecureCase, wait_until_taken
+import certificates
 
 CANARY = "canary-7c1b"
 USERS = (4001, 4002, 4003)
 IN_NAMESPACE = 'mount --bind "$1" /etc && shift && exec "$@"'
 
 
-class Everybody(Case):
+class Everybody(SecureCase):
     def setUp(self):
         super().setUp()
         self.folder.chmod(0o755)
@@ -51,21 +54,23 @@ class Everybody(Case):
         self.addCleanup(server.stop)
         return server
 
-    def configure_host(self, port, account="", more="", mode=0o644):
+    def configure_host(self, port, account="", more="", mode=0o644, tls="off"):
         path = self.folder / "etc/pillarbox.conf"
         path.write_text(
-            f'accounts = ( {{ name = "host"; host = "127.0.0.1"; port = {port}; tls = "off"; {account} }} );\n'
+            f'accounts = ( {{ name = "host"; host = "127.0.0.1"; port = {port}; tls = "{tls}"; {account} }} );\n'
             f'log = {{ syslog = false; file = "{self.folder}/log"; }};\n'
             f'queue = {{ directory = "{self.folder}/queue"; background = false; }};\n{more}')
         path.chmod(mode)
         (self.folder / "queue").mkdir()
         (self.folder / "queue").chmod(0o1733)
 
-    def configure_own(self, uid, port):
+    def configure_own(self, uid, port, name="own", more=None):
         folder = self.home / str(uid) / ".config/pillarbox"
         folder.mkdir(parents=True)
         path = folder / "pillarbox.conf"
-        path.write_text(f'accounts = ( {{ name = "own"; host = "127.0.0.1"; port = {port}; tls = "off"; }} );\ndefault_account = "own";\n')
+        more = f'default_account = "{name}";' if more is None else more
+        path.write_text(f'accounts = ( {{ name = "{name}"; host = "127.0.0.1"; port = {port}; tls = "off"; from = "own@x.test"; }} );\n'
+                        f'log = {{ syslog = false; }};\n{more}\n')
         path.chmod(0o600)
         for each in (path, folder, folder.parent):
             os.chown(each, uid, uid)
@@ -91,14 +96,27 @@ class Everybody(Case):
         self.assertEqual(run.returncode, 0, run.stderr)
         return run
 
-    def start_all(self):
-        run = subprocess.Popen(self.command(0, "sendmail", "-q"), env=self.surroundings(0), cwd="/")
+    def start_all(self, *by, **more):
+        run = subprocess.Popen([*by, *self.command(0, "sendmail", "-q")], env=self.surroundings(0), cwd="/", **more)
         self.addCleanup(run.wait)
         self.addCleanup(run.kill)
         return run
 
     def waiting(self, uid):
         return sorted(path.name for path in (self.folder / "queue" / str(uid)).iterdir() if re.fullmatch(r"[0-9a-v]{11}-[a-z2-7]{16}", path.name))
+
+    def test_mail_of_the_hosts_account_goes_by_no_other_of_that_name(self):
+        host, own = self.serve(), self.serve()
+        self.configure_host(host.port)
+        self.submit(USERS[0], "--queue-only")
+        self.configure_own(USERS[0], own.port, "host")
+        self.submit(USERS[0], "--queue-only")
+        run = self.run_by(USERS[0], "sendmail", "-q")
+        self.assertEqual(run.returncode, 0, run.stderr)
+        self.assertEqual((len(own.take()), len(host.take()), len(self.waiting(USERS[0]))), (1, 0, 1))
+        self.run_all()
+        self.assertEqual((len(own.take()), len(host.take()), self.waiting(USERS[0])), (0, 1, []))
+        self.assertEqual([path.name for path in (self.folder / "queue" / str(USERS[0])).iterdir()], [])
 
     def test_a_secret_that_users_may_not_read_sends_their_mail(self):
         """By root's run, and the canary is nowhere that a user could look."""
@@ -126,6 +144,65 @@ class Everybody(Case):
         self.assertEqual(log.count("status=sent"), len(USERS))
         self.assertNotIn(CANARY, log)
 
+    def test_a_file_that_users_may_not_read_leaves_them_their_own(self):
+        """For what it chooses, and the rest is root's, whose run sends nobody's mail by another account than theirs."""
+        host, own = self.serve(), self.serve()
+        self.configure_host(host.port, mode=0o600)
+        place = ("--queue-directory", self.folder / "queue")
+        user, other, without = USERS
+        self.configure_own(user, own.port)
+        self.assertEqual(self.submit(user, *place).stderr, b"")
+        self.assertEqual(self.submit(user, *place, "--no-queue", "-a", "own").stderr, b"")
+        self.assertEqual(len(own.take()), 2)
+        self.assertEqual(self.run_by(user, "pillarbox", "check").returncode, 0)
+        own.take()
+        self.submit(user, *place, "-odq")
+        self.run_all("-q", *place)
+        self.assertEqual((len(self.waiting(user)), host.take()), (1, []))
+        self.assertEqual(self.run_by(user, "sendmail", "-q", *place).stderr, b"")
+        self.assertEqual((len(self.waiting(user)), len(own.take())), (0, 1))
+        self.assertEqual(self.run_by(user, "sendmail", *place, "-a", "host", "to@x.test", stdin=MESSAGE).returncode, 78)
+        self.configure_own(other, own.port, more="")
+        self.submit(other, *place, "-f", "own@x.test")
+        self.assertEqual(len(own.take()), 1)
+        for uid in (other, without):
+            self.assertIn(b"/etc/pillarbox.conf: can't be read", self.submit(uid, *place).stderr)
+        run = self.run_by(other, "sendmail", "-q", *place)
+        self.assertEqual((run.returncode, own.take(), len(self.waiting(other))), (0, [], 1))
+        self.assertIn(b"waits for a run of root's", run.stderr)
+        self.run_all("-q", *place)
+        self.assertEqual([len(each.bodies) for each in host.take()], [1, 1])
+
+    def test_files_of_tls_that_users_may_not_read(self):
+        """Nor their folder: the key, and the certificates with it. What they say holds."""
+        def make_list(name):
+            certificates.openssl("ca", "-gencrl", "-crldays", 1000, *authority, "-out", self.place / name)
+            return self.place / name
+
+        authority = ("-config", self.place / "authority", "-cert", self.place / "ca.pem", "-keyfile", self.place / "ca.key")
+        nobody = make_list("nobody.crl")
+        certificates.openssl("ca", "-revoke", self.place / "good.pem", *authority)
+        ours = make_list("good.crl")
+        server = self.serve(certificate=self.place / "good", offers=[b"STARTTLS"])
+        server.context.load_verify_locations(self.place / "ca.pem")
+        server.context.verify_mode = ssl.CERT_REQUIRED
+        self.assertEqual(self.place.stat().st_mode & 0o77, 0)
+        keys = "".join(f'{key} = "{self.place}/{file}"; ' for key, file in
+                       (("tls_ca_file", "ca.pem"), ("tls_certificate", "good.pem"), ("tls_key", "good.key")))
+        self.configure_host(server.port, keys + f'tls_crl = "{nobody}";', tls="starttls")
+        for uid in USERS[:2]:
+            self.submit(uid)
+        self.assertEqual(server.take(), [])
+        self.run_all()
+        self.assertEqual([len(each.bodies) for each in server.take()], [1, 1])
+        path = self.folder / "etc/pillarbox.conf"
+        path.write_text(path.read_text().replace(str(nobody), str(ours)))
+        self.submit(USERS[0])
+        run = self.run_all()
+        self.assertEqual([each.bodies for each in server.take()], [[]])
+        (entry,) = json.loads(self.run_by(USERS[0], "mailq", "--json").stdout)
+        self.assertIn("revoked", entry["reply"], run.stderr)
+
     def test_a_child_is_its_user_for_good_and_can_not_be_looked_into(self):
         halt = Halt(self, "mail")
         server = self.serve(halt, offers=[b"AUTH PLAIN"])
@@ -147,13 +224,28 @@ class Everybody(Case):
         self.assertEqual(run.wait(30), 0)
 
     def child_of(self, run):
+        """The process that serves a user."""
+        (child,) = self.children_of(*self.children_of(run.pid))
+        return child
+
+    @staticmethod
+    def is_connected(pid):
+        sockets = {line.split()[9] for line in Path("/proc/net/tcp").read_text().splitlines()[1:]}
+        ends = []
+        with contextlib.suppress(OSError):                   # it may end
+            for path in Path(f"/proc/{pid}/fd").iterdir():
+                with contextlib.suppress(OSError):           # or close one
+                    ends.append(os.readlink(path))
+        return any(end.startswith("socket:[") and end[8:-1] in sockets for end in ends)
+
+    @staticmethod
+    def children_of(*parents):
         found = []
         for path in Path("/proc").glob("[0-9]*/status"):
             with contextlib.suppress(OSError):
-                if re.search(r"^PPid:\t%d$" % run.pid, path.read_text(), re.M):
+                if int(re.search(r"^PPid:\t(\d+)$", path.read_text(), re.M)[1]) in parents:
                     found.append(int(path.parent.name))
-        (child,) = found
-        return child
+        return found
 
     def run_as_user(self, uid, *words):
         return subprocess.run(["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", *map(str, words)], capture_output=True,
@@ -184,13 +276,46 @@ class Everybody(Case):
         self.assertIn(b"MAIL FROM:<host@x.test>", connection.lines[2])
 
     def test_an_account_in_trouble_rests_for_everybody(self):
-        """Eight children work at once: whoever comes behind them knows."""
-        server = self.serve(refuses(connect=b"421 4.3.2 busy"))
+        """Eight children work at once, and root's own mail goes at the same time: one of them tries it, and all know."""
+        for script in (refuses(connect=b"421 4.3.2 busy"), refuses(auth=b"535 5.7.8 no")):
+            with self.subTest(script=script):
+                server = self.serve(script, offers=[b"AUTH PLAIN"])
+                self.configure_host(server.port, 'auth = { user = "a"; password = "p"; };', mode=0o600)
+                for uid in (0, *range(4001, 4013)):
+                    Queue(self.folder / "queue", uid).put(b"Subject: s\r\n\r\nhi\r\n")
+                self.run_all()
+                self.assertEqual(len(server.take()), 1)
+                shutil.rmtree(self.folder / "queue")
+
+    def test_an_account_that_stands_is_everybodys_at_once(self):
+        """Who has found that out need not be ready with its message, nor need it have any."""
+        def script(connection, moment):
+            if moment == "DATA":
+                together.wait(30)
+            return False
+
+        together = threading.Barrier(len(USERS) + 1)
+        server = self.serve(script)
         self.configure_host(server.port)
-        for uid in range(4001, 4013):
+        for uid in (0, *USERS):
             Queue(self.folder / "queue", uid).put(b"Subject: s\r\n\r\nhi\r\n")
         self.run_all()
-        self.assertIn(len(server.take()), range(1, 9))
+        self.assertEqual(sum(len(each.bodies) for each in server.take()), len(USERS) + 1)
+
+    def test_who_waits_for_an_account_that_is_tried_tries_it_when_that_comes_to_nothing(self):
+        """Here the one that tries it is killed."""
+        halt = Halt(self, "ehlo")
+        server = self.serve(halt)
+        self.configure_host(server.port)
+        for uid in USERS:
+            Queue(self.folder / "queue", uid).put(b"Subject: s\r\n\r\nhi\r\n")
+        run = self.start_all(stderr=subprocess.PIPE)
+        self.assertTrue(halt.there.wait(30))
+        (first,) = filter(self.is_connected, self.children_of(*self.children_of(run.pid)))
+        os.kill(first, signal.SIGKILL)
+        halt.go_on.set()
+        run.communicate(timeout=60)
+        self.assertEqual(sum(len(each.bodies) for each in server.take()), len(USERS) - 1)
 
     def test_a_name_that_somebody_else_has_taken_does_no_harm(self):
         server = self.serve()
@@ -262,10 +387,62 @@ class Everybody(Case):
         run = self.start_all()
         self.assertTrue(halt.there.wait(30))
         run.send_signal(signal.SIGTERM)
-        time.sleep(0.5)
+        wait_until_taken(run.pid, signal.SIGTERM)
+        time.sleep(1)                       # through two processes
         halt.go_on.set()
         self.assertEqual(run.wait(30), -signal.SIGTERM)
         self.assertEqual(len(self.waiting(USERS[0])), 1)
+
+    def test_a_child_that_its_user_has_stopped_is_left_alone(self):
+        halt = Halt(self, "mail")
+        server = self.serve(halt)
+        self.configure_host(server.port)
+        self.submit(USERS[0], "-odq")
+        run = self.start_all(stderr=subprocess.PIPE)
+        self.assertTrue(halt.there.wait(30))
+        os.kill(self.child_of(run), signal.SIGSTOP)
+        said = run.communicate(timeout=30)[1]
+        self.assertIn(f"the run for uid {USERS[0]} does not go on".encode(), said)
+        self.assertEqual(run.returncode, 0)
+        self.assertEqual(len(self.waiting(USERS[0])), 1)
+
+    @unless_sanitized     # whose runtime wants to be loaded before the clock's
+    def test_others_have_their_turn_while_a_child_does_not_end(self):
+        """Which is after five minutes; the run's clock is a fast one."""
+        def script(connection, moment):
+            if moment == "DATA" and b"to%d" % USERS[0] in connection.lines[-2]:
+                there.set()
+                go_on.wait(60)
+            elif moment == "accepted":
+                go_on.set()
+            return False
+
+        there, go_on = threading.Event(), threading.Event()
+        server = self.serve(script)
+        self.configure_host(server.port, "timeouts = { connect = 86400; reply = 86400; data = 86400; };")
+        self.submit(USERS[0], "-odq")
+        run = self.start_all("faketime", "-f", "+0 x300")
+        self.assertTrue(there.wait(30))
+        self.submit(USERS[1], "-odq")
+        self.assertEqual(run.wait(60), 0)
+        self.assertEqual(sum(len(each.bodies) for each in server.take()), 2)
+
+    def test_roots_own_mail_waits_for_nobody(self):
+        def script(connection, moment):
+            if moment == "DATA" and b"to%d" % USERS[0] not in connection.lines[-2]:
+                own.set()
+            elif moment == "DATA" and not own.wait(30):
+                connection.say(b"451 4.3.0 root's own has not come")
+                return True
+            return False
+
+        own = threading.Event()
+        server = self.serve(script)
+        self.configure_host(server.port)
+        self.submit(USERS[0], "-odq")
+        self.submit(0, "-odq")
+        self.run_all()
+        self.assertEqual(sum(len(each.bodies) for each in server.take()), 2)
 
     def test_root_sees_everybodys_and_deals_with_it(self):
         self.configure_host(self.serve().port)
@@ -298,6 +475,22 @@ class Everybody(Case):
         halt.go_on.set()
         self.assertEqual(run.wait(30), 0)
         self.assertEqual(len(self.waiting(USERS[0])), 2)
+
+    def test_a_tag_is_everybodys(self):
+        daemon = Daemon(self.folder)
+        self.addCleanup(daemon.stop)
+        (daemon.device / "log").chmod(0o666)
+        self.configure_host(self.serve().port)
+        path = self.folder / "etc/pillarbox.conf"
+        path.write_text(path.read_text().replace("syslog = false", "syslog = true"))
+        for uid in (0, USERS[0]):
+            self.submit(uid, "-odq")
+        mount = 'mount --bind /dev/null "$0/null" && mount --rbind "$0" /dev && exec "$@"'
+        run = subprocess.run(["unshare", "--mount", "sh", "-c", mount, daemon.device, *self.command(0, "sendmail", "-L", "nightly", "-q")],
+                             capture_output=True, timeout=60, env=self.surroundings(0), cwd="/")
+        self.assertEqual(run.returncode, 0, run.stderr)
+        lines = daemon.heard()
+        self.assertEqual([" nightly[" in line for line in lines], [True] * 2, lines)
 
     def test_one_that_was_named_is_for_roots_own(self):
         server = self.serve()

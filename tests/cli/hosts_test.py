@@ -16,10 +16,13 @@ def says(moment, reply):
     return lambda connection, now: now == moment and (connection.close(reply) or True)
 
 
+PROBES = []     # bound for good, so that nobody else listens there
+
+
 def closed_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    PROBES.append(socket.socket())
+    PROBES[-1].bind(("127.0.0.1", 0))
+    return PROBES[-1].getsockname()[1]
 
 
 class Hosts(Case):
@@ -73,13 +76,17 @@ class Hosts(Case):
     def test_none(self):
         run = self.send([closed_port(), closed_port()])
         self.assertEqual(run.returncode, 75)
+        self.assertRegex(run.stderr, rb"\Asendmail: 127\.0\.0\.1: no connection: ")
         run = self.send([closed_port(), "nowhere.invalid"])
         self.assertEqual(run.returncode, 68)
+        self.assertRegex(run.stderr, rb"\Asendmail: nowhere\.invalid: the host is unknown")
+        run = self.send(["nowhere.invalid"])
+        self.assertRegex(run.stderr, rb"\Asendmail: the host is unknown")
 
     def test_the_trace_says_why(self):
         server = self.serve()
         run = self.send([closed_port(), server.port], "-v")
-        self.assertRegex(run.stdout, rb"(?m)^\*  no connection: ")
+        self.assertRegex(run.stdout, rb"(?m)^\*  127\.0\.0\.1: no connection: ")
 
     def test_the_log_names_the_one(self):
         server = self.serve()

@@ -7,22 +7,23 @@ import threading
 import unittest
 
 sys.dont_write_bytecode = True
-from lenient_server import Server
+from lenient_server import PATIENCE, Server
 from support import Case, events
 
 
 class Crowd:
     """Counts the sessions that stand, and turns away those beyond a limit."""
 
-    def __init__(self, limit=100):
+    def __init__(self, limit=100, words=b"421 4.7.0 too many connections"):
         self.lock, self.limit, self.standing, self.peak, self.refused = threading.Lock(), limit, set(), 0, 0
+        self.words = words
 
     def __call__(self, connection, moment):
         with self.lock:
             if moment == "connect":
                 if len(self.standing) >= self.limit:
                     self.refused += 1
-                    connection.close(b"421 4.7.0 too many connections")
+                    connection.close(self.words)
                     return True
                 self.standing.add(connection)
                 self.peak = max(self.peak, len(self.standing))
@@ -67,6 +68,16 @@ class Jobs(Case):
             self.assertLessEqual(crowd.peak, 4)
             self.assertGreater(crowd.peak, 1)
 
+    @unittest.skipIf("PILLARBOX_SANITIZE" in os.environ, "LeakSanitizer and strace are in each other's way")
+    def test_with_fewer_threads_than_asked_for_all_goes_and_is_told(self):
+        server = self.serve(None)
+        run = subprocess.run(["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=clone3,clone", "-e", "inject=clone3,clone:error=EAGAIN:when=2+",
+                              self.bin / "smtp", "-v", "--jobs", "4", "-s", f"127.0.0.1:{server.port}", "-f", "a@x.test", "-r", "b@x.test", *self.names],
+                             capture_output=True, timeout=60, env=self.environment, cwd=self.folder)
+        self.assertEqual((run.returncode, run.stderr), (0, b"smtp: fewer connections at once: Resource temporarily unavailable\n"))
+        self.assertEqual([event["file"] for event in self.messages(run)], self.names)
+        self.assertEqual(self.subjects(server), self.names)
+
     def test_a_server_that_takes_fewer_connections_gets_fewer(self):
         for driver in ("engine", "pipeline"):
             crowd = Crowd(limit=2)
@@ -76,6 +87,49 @@ class Jobs(Case):
             self.assertEqual([(event["file"], event["status"]) for event in self.messages(run)],
                              [(name, "250") for name in self.names])
             self.assertEqual(self.subjects(server), self.names)
+
+    def test_a_further_connection_that_is_refused_ends_no_other(self):
+        for driver in ("engine", "pipeline"):
+            for words in (b"554 5.7.1 one is enough", b"no SMTP here"):
+                with self.subTest(driver=driver, words=words):
+                    server = self.serve(Crowd(limit=1, words=words))
+                    run = self.send(server, "--driver", driver, *self.names, jobs=3)
+                    self.assertEqual((run.returncode, run.stderr), (0, b""))
+                    self.assertEqual(self.subjects(server), self.names)
+
+    def test_a_further_connection_that_is_not_answered_ends_no_other(self):
+        """Whether messages are still to be sent when it is given up, or it is only waited for."""
+        for driver, slow in (("engine", True), ("engine", False), ("pipeline", True), ("pipeline", False)):
+            first, given_up = threading.Lock(), threading.Semaphore(0)
+
+            def one(connection, moment, first=first, given_up=given_up, slow=slow):
+                if moment == "connect" and not first.acquire(blocking=False):
+                    try:
+                        connection.more()           # until the client closes
+                    finally:
+                        given_up.release()
+                if slow and moment == "dot" and len(connection.bodies) == 1:
+                    self.assertTrue(given_up.acquire(timeout=PATIENCE) and given_up.acquire(timeout=PATIENCE))
+                return False
+
+            with self.subTest(driver=driver, slow=slow):
+                server = self.serve(one)
+                (self.folder / "c.conf").write_text(f'accounts = ( {{ name = "t"; hosts = [ "127.0.0.1:{server.port}" ]; '
+                                                    f'tls = "off"; timeouts = {{ reply = 3; data = {PATIENCE}; }}; }} );\n')
+                self.environment["PILLARBOX_CONFIG"] = str(self.folder / "c.conf")
+                run = self.run_as("smtp", "--account", "t", "--jobs", 3, "--driver", driver, "-f", "a@x.test", "-r", "b@x.test",
+                                  *self.names)
+                self.assertEqual((run.returncode, run.stderr), (0, b""))
+                self.assertEqual(self.subjects(server), self.names)
+
+    def test_a_server_that_refuses_every_connection_is_asked_by_each_once(self):
+        for driver in ("engine", "pipeline"):
+            crowd = Crowd(limit=0, words=b"554 5.7.1 go away")
+            run = self.send(self.serve(crowd), "--driver", driver, *self.names, jobs=3)
+            self.assertEqual(run.returncode, 69)
+            self.assertEqual([(event["file"], event["status"]) for event in self.messages(run)],
+                             [(name, "554") for name in self.names])
+            self.assertLessEqual(crowd.refused, 3)
 
     def test_a_server_that_takes_none_is_told_of_each_message(self):
         server = self.serve(Crowd(limit=0))
@@ -92,6 +146,44 @@ class Jobs(Case):
             self.assertEqual(run.returncode, 75)
             self.assertEqual(len(self.messages(run)), len(self.names))
             self.assertEqual(crowd.refused, 5)
+
+    def test_a_password_is_refused_once(self):
+        """As in one connection; after a login that stands the others have theirs."""
+        def refuse(connection, moment):
+            if moment == "AUTH":
+                connection.say(b"535 5.7.8 no")
+            return moment == "AUTH"
+
+        login = ("-U", "u", "-P", "s3cret")
+        for driver in ("engine", "pipeline"):
+            server = self.serve(refuse, offers=[b"AUTH PLAIN"])
+            run = self.send(server, "--driver", driver, *login, *self.names, jobs=8)
+            self.assertEqual(run.returncode, 77)
+            self.assertEqual([(event["file"], event["status"]) for event in self.messages(run)],
+                             [(name, "535") for name in self.names])
+            self.assertEqual(len(server.take()), 1)
+            crowd = Crowd()
+            server = self.serve(crowd, offers=[b"AUTH PLAIN"])
+            run = self.send(server, "--driver", driver, *login, *self.names)
+            self.assertEqual((run.returncode, run.stderr), (0, b""))
+            self.assertEqual(self.subjects(server), self.names)
+            self.assertGreater(crowd.peak, 1)
+
+    def test_a_login_that_is_put_off_is_tried_by_others(self):
+        """No more than one at a time until one stands."""
+        refused = []
+
+        def put_off(connection, moment):
+            if moment == "AUTH" and len(refused) < 3:
+                refused.append(connection)
+                connection.close(b"421 4.7.0 busy")
+                return True
+            return False
+
+        server = self.serve(put_off, offers=[b"AUTH PLAIN"])
+        run = self.send(server, "-U", "u", "-P", "s3cret", *self.names)
+        self.assertEqual(run.returncode, 0, run.stderr)
+        self.assertEqual(self.subjects(server), self.names)
 
     def test_results_do_not_wait_for_a_slow_writer(self):
         os.mkfifo(self.folder / "slow.eml")

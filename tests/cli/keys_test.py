@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 
 sys.dont_write_bytecode = True
 from lenient_server import Server
-from support import UNSHARE, Case, by_both, can_mount, shows
+from support import Case, Daemon, by_both, can_mount, shows
 
 MESSAGE = b"Subject: s\n\nhi\n"
 NAMED = b"From: Bob <bob@other.test>\n" + MESSAGE
@@ -203,7 +203,8 @@ class Keys(Case):
     @shows("accounts.allow_from_override")
     def test_allow_from_override(self):
         for said, sender, mail in (("true", "bob@other.test", "bob@other.test"), ("false", "bob@other.test", "alice@example.org"),
-                                   ("false", "no address", "alice@example.org")):
+                                   ("true", "Bob <bob@other.test>", "bob@other.test"),
+                                   *(("false", ignored, "alice@example.org") for ignored in ("no address", "Bob <bob@other.test>", "", "<>"))):
             connection = self.sent(f"allow_from_override = {said};", "-f", sender, "b@x.test")
             self.assertEqual(self.envelope(connection)[0].split(" ")[1], f"FROM:<{mail}>")
             self.assertEqual(field(connection.bodies[0].content(), "From")[0].rpartition(" ")[2].strip("<>"), mail)
@@ -261,9 +262,11 @@ class Keys(Case):
 
     def test_letters_of_other_sendmails_change_nothing(self):
         """With their arguments, apart and attached; none of them makes a file."""
-        apart = ("-h", "3", "-p", "x", "-M", "x", "-T", "x", "-D", "made", "-X", "made", "-A", "c", "-B", "8BITMIME", "-O", "k=v")
-        attached = ("-h3", "-px", "-Mx", "-Tx", "-Dmade", "-Xmade", "-Ac", "-B8BITMIME", "-Ok=v", "-d0.1", "-Qx", "-oem", "-om", "-oi")
-        for words in (apart, attached, ("-G", "-U", "-n", "-m", "-c", "-x", "-Q", "-d", "-i"), ("-nmxi",)):
+        apart = ("-h", "3", "-p", "x", "-M", "x", "-T", "x", "-D", "made", "-X", "made", "-A", "c", "-B", "8BITMIME", "-O", "k=v",
+                 "-S", "x", "-z", "x")
+        attached = ("-h3", "-px", "-Mx", "-Tx", "-Dmade", "-Xmade", "-Ac", "-B8BITMIME", "-Ok=v", "-d0.1", "-Qx", "-oem", "-om", "-oi",
+                    "-Sx", "-zx")
+        for words in (apart, attached, ("-G", "-U", "-n", "-m", "-c", "-x", "-Q", "-d", "-i", "-E", "-4", "-6"), ("-nmxi46",)):
             connection = self.sent("", *words, "b@x.test")
             self.assertEqual(self.envelope(connection)[1:], ["RCPT TO:<b@x.test>"], words)
         self.assertFalse((self.folder / "made").exists())
@@ -532,39 +535,24 @@ class Keys(Case):
     @shows("log.syslog", "log.facility")
     @unittest.skipUnless(can_mount(), "no mount namespace to be had")
     def test_syslog(self):
-        """The daemon's socket is a test's own, in a /dev of its own."""
-        device = self.folder / "dev"
-        device.mkdir()
-        (device / "null").touch()
         server = self.serve()
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as daemon:
-            daemon.bind(str(device / "log"))
-            for settings, number in (("", 2), ('facility = "user";', 1), ('facility = "daemon";', 3), ('facility = "local0";', 16),
-                                     ('facility = "local7";', 23), ('format = "json"; facility = "mail";', 2), ("syslog = false;", None)):
-                for recipient, severity in (("b@x.test", 6), ("no body@x.test", 3)):
-                    with self.subTest(settings=settings, recipient=recipient):
-                        self.write(self.account(server), more=f"log = {{ {settings} }};")
-                        run = subprocess.run([*UNSHARE, 'mount --bind /dev/null dev/null && mount --rbind dev /dev && exec "$@"', "sh", self.bin / "sendmail", "-C", self.conf,
-                                              "--no-queue", recipient], input=MESSAGE, capture_output=True, timeout=60,
-                                             env=self.environment, cwd=self.folder)
-                        self.assertEqual(run.returncode, 0 if severity == 6 else 65, run.stderr)
-                        daemon.setblocking(False)
-                        said = self.heard(daemon)
-                        if number is None:
-                            self.assertEqual(said, [])
-                            continue
-                        (line,) = said
-                        self.assertRegex(line, rf"\A<{number * 8 + severity}>.* pillarbox\[\d+\]: (account=t |{{.*\"account\":\"t\")")
-                        self.assertEqual("json" in settings, line.endswith("}"))
-
-    @staticmethod
-    def heard(daemon):
-        lines = []
-        try:
-            while True:
-                lines.append(daemon.recv(65536).decode())
-        except BlockingIOError:
-            return lines
+        daemon = Daemon(self.folder)
+        self.addCleanup(daemon.stop)
+        for settings, number in (("", 2), ('facility = "user";', 1), ('facility = "daemon";', 3), ('facility = "local0";', 16),
+                                 ('facility = "local7";', 23), ('format = "json"; facility = "mail";', 2), ("syslog = false;", None)):
+            for recipient, severity in (("b@x.test", 6), ("no body@x.test", 3)):
+                with self.subTest(settings=settings, recipient=recipient):
+                    self.write(self.account(server), more=f"log = {{ {settings} }};")
+                    run = subprocess.run(daemon.words(self.bin / "sendmail", "-C", self.conf, "--no-queue", recipient), input=MESSAGE,
+                                         capture_output=True, timeout=60, env=self.environment, cwd=self.folder)
+                    self.assertEqual(run.returncode, 0 if severity == 6 else 65, run.stderr)
+                    said = daemon.heard()
+                    if number is None:
+                        self.assertEqual(said, [])
+                        continue
+                    (line,) = said
+                    self.assertRegex(line, rf"\A<{number * 8 + severity}>.* pillarbox\[\d+\]: (account=t |{{.*\"account\":\"t\")")
+                    self.assertEqual("json" in settings, line.endswith("}"))
 
 
 if __name__ == "__main__":

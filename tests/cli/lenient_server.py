@@ -33,9 +33,13 @@ class Body:
 
     def __init__(self):
         self.stream, self.answer = bytearray(b"\r\n"), None    # the line end of DATA belongs to an empty message's dot
+        self.searched = 0
 
     def complete(self):
-        return END_OF_BODY in self.stream
+        if self.stream.find(END_OF_BODY, max(0, self.searched - len(END_OF_BODY))) >= 0:
+            return True
+        self.searched = len(self.stream)
+        return False
 
     def content(self):
         """Without the dots that SMTP adds."""

@@ -141,7 +141,7 @@ class ManyMessages(Case):
         connections = server.take()
         lines = events(run.stdout)
         told = [event for name, event in lines if name == "message"]
-        self.assertEqual([event["file"] for event in told], [mail.path.name for mail in mails])
+        self.assertEqual([event["file"] for event in told], [mail.path.name for mail in mails], (run.returncode, run.stderr))
         in_step = b"PIPELINING" not in server.offers
         for connection in connections:
             late = bytes(connection.late) if in_step else b""

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""A gigabyte streams: memory does not grow with the message."""
+"""A gigabyte streams: memory does not grow with the message; nor with a header that never ends."""
+import contextlib
 import os
 import socket
 import subprocess
@@ -64,6 +65,24 @@ class Memory(Case):
         self.assertEqual(child.returncode, 0)
         self.assertEqual(sink.count, len(b"Subject: large\r\n\r\n") + lines * (len(LINE) + 1) + len(b".\r\n"))
         self.assertLess(usage.ru_maxrss, 32 * 1024, "KiB at the most")
+
+    def test_a_header_line_of_a_gigabyte_is_refused_in_64_mib(self):
+        self.configure(1)
+        child = subprocess.Popen([self.bin / "sendmail", "b@x.test"], stdin=subprocess.PIPE, stderr=subprocess.PIPE, env=self.environment)
+        said = []
+        listener = threading.Thread(target=lambda: said.append(child.stderr.read()))
+        listener.start()
+        with contextlib.suppress(BrokenPipeError), child.stdin as pipe:
+            pipe.write(b"Subject: ")
+            for _ in range(SIZE >> 20):
+                pipe.write(b"x" * (1 << 20))
+        _, status, usage = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+        listener.join()
+        child.stderr.close()
+        self.assertEqual((child.returncode, said), (65, [b"sendmail: the header is larger than 16 MiB\n"]))
+        self.assertLess(usage.ru_maxrss, 64 * 1024, "KiB at the most")
+        self.assertFalse((self.folder / "queue").exists())
 
 
 if __name__ == "__main__":

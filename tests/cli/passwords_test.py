@@ -290,6 +290,16 @@ class Passwords(Case):
                     self.go.set()
                     self.end(process)
 
+    def look_while_it_reads(self, process, server):
+        """The message, which comes whole in the end."""
+        process.stdin.write(b"Subject: s\n")
+        process.stdin.flush()
+        wait_until_read(process.stdin)
+        self.look_around(process, {})
+        self.check_no_core(process.pid)
+        self.end(process)
+        self.assertEqual(len(server.take()[0].bodies), 1)
+
     def test_while_the_message_is_read(self):
         """A password of the configuration's own is held from the beginning, the proxy's as well."""
         server = self.serve()
@@ -299,13 +309,19 @@ class Passwords(Case):
                               ("", f'proxy = "{proxy.url("socks5h", "alice:" + self.secret)}";')):
             with self.subTest(auth=bool(auth)):
                 process = self.start(server, auth, account=account)
-                process.stdin.write(b"Subject: s\n")
-                process.stdin.flush()
-                wait_until_read(process.stdin)
-                self.look_around(process, {})
-                self.check_no_core(process.pid)
-                self.end(process)
-                self.assertEqual(len(server.take()[0].bodies), 1)
+                self.look_while_it_reads(process, server)
+
+    def test_while_smtp_reads_the_message(self):
+        """The password of the proxy that its command line names."""
+        server = self.serve()
+        proxy = Proxy(server.address, login=("alice", self.secret))
+        self.addCleanup(proxy.stop)
+        self.give_away()
+        process = subprocess.Popen([self.bin / "smtp", "--proxy", proxy.url("socks5h", "alice:" + self.secret), f"127.0.0.1:{server.port}",
+                                    "a@x.test", "b@x.test"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                   env=self.environment, cwd=self.folder, start_new_session=True, **CALLER)
+        self.addCleanup(self.drop, process)
+        self.look_while_it_reads(process, server)
 
     def test_while_its_command_runs(self):
         """Which leaves no core either."""

@@ -77,11 +77,11 @@ class Queue:
         self.folder.mkdir(mode=0o700, exist_ok=True)
         os.chown(self.folder, self.uid, -1)
 
-    def put(self, content, recipients=("b@x.test",), sender="alice@example.org", arrived=None, state=None, name=None):
-        """The id of a message without an account of its own, due at once unless the state says otherwise. CRLF line ends."""
+    def put(self, content, recipients=("b@x.test",), sender="alice@example.org", arrived=None, state=None, name=None, notify="", account=("none", "")):
+        """The id of a message, without an account of its own, due at once, unless something else is said. CRLF line ends."""
         arrived = arrived or time.time_ns()
         name = name or new_id(arrived)
-        fields = netstrings(name, arrived, self.uid, "none", "", "", "", "", "", "", "", len(content), sender,
+        fields = netstrings(name, arrived, self.uid, *account, "", "", "", notify, "", "", len(content), sender,
                             len(recipients), *recipients)
         if state:
             self.write(name + ".state", state.encode())

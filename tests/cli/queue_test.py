@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 """The queue as its users meet it: what goes in and what does not, and that what went in comes out once."""
+import base64
 import datetime
 import email
 import email.policy
 import email.utils
+import json
 import os
 import re
 import signal
@@ -14,9 +16,9 @@ import time
 import unittest
 
 sys.dont_write_bytecode = True
-from queue_case import MESSAGE, QueueCase, refuses
+from queue_case import MESSAGE, QueueCase, refuses, unless_sanitized
 from queue_files import Queue, State, id_of_notification, new_id_behind_notification
-from support import by_both
+from support import SecureCase, by_both, shows
 
 
 class QueueTest(QueueCase):
@@ -117,6 +119,20 @@ class QueueTest(QueueCase):
         self.run_queue("-q", "--queue-directory", self.folder / "state/pillarbox/queue")
         self.assertEqual(len(self.bodies()), 1)
 
+    def test_a_configuration_without_an_account_is_for_later_too(self):
+        path = self.folder / "pillarbox.conf"
+        for number, text in enumerate(("", "// nothing yet\n", "accounts = ( );\n"), 1):
+            path.write_text(f'{text}queue = {{ directory = "{self.folder}/queue"; }};\nlog = {{ syslog = false; }};\n')
+            self.environment["PILLARBOX_CONFIG"] = str(path)
+            self.assertIn(b"no account", self.submit().stderr)
+            self.assertEqual([entry["configuration"] for entry in self.listed()], ["none"] * number)
+            for words in (("-C", path), ("--account", "t"), ("--no-queue",), ("--dry-run",)):
+                self.submit(*words, "b@x.test", code=78)
+        self.assertEqual(len(self.listed()), 3)
+        self.write_configuration(self.serve().port)
+        self.run_queue()
+        self.assertEqual(len(self.bodies()), 3)
+
     def test_an_account_in_trouble_rests(self):
         server = self.serve(refuses(connect=b"421 4.3.2 busy"))
         self.write_configuration(server.port)
@@ -201,6 +217,39 @@ class QueueTest(QueueCase):
         self.write_configuration(server.port, queue=queue)
         self.run_queue()
         return server.take()
+
+    def test_each_recipient_has_the_reports_that_were_asked_for_it(self):
+        """By SMTP on standard input; through aliases and the queue, on the wire and in a report."""
+        dialogue = (b"MAIL FROM:<al@x.test>\r\nRCPT TO:<never@x.test> NOTIFY=NEVER\r\nRCPT TO:<two> NOTIFY=FAILURE,DELAY ORCPT=rfc822;old+2Bone@y.test\r\n"
+                    b"RCPT TO:<three@x.test>\r\nRCPT TO:<four@x.test> ORCPT=rfc822;4@y.test\r\nRCPT TO:<none> NOTIFY=NEVER\r\nDATA\r\nSubject: s\r\n\r\nhi\r\n.\r\nQUIT\r\n")
+        wanted = [b"RCPT TO:<never@x.test> NOTIFY=NEVER ORCPT=rfc822;never@x.test\r\n",
+                  b"RCPT TO:<a@x.test> NOTIFY=FAILURE,DELAY ORCPT=rfc822;old+2Bone@y.test\r\n",
+                  b"RCPT TO:<b@x.test> NOTIFY=FAILURE,DELAY ORCPT=rfc822;old+2Bone@y.test\r\n",
+                  b"RCPT TO:<three@x.test> NOTIFY=SUCCESS ORCPT=rfc822;three@x.test\r\n",
+                  b"RCPT TO:<four@x.test> NOTIFY=SUCCESS ORCPT=rfc822;4@y.test\r\n"]
+        (self.folder / "aliases").write_text("two: a@x.test, b@x.test\nnone: |nothing\n")
+        aliases = f'aliases = "{self.folder}/aliases";'
+        for words in ((), ("--queue-only",)):
+            server = self.serve(offers=[b"DSN"])
+            self.write_configuration(server.port, aliases)
+            run = self.run_as("sendmail", "-bs", "-N", "success", *words, stdin=dialogue)
+            self.assertEqual((run.returncode, run.stdout.count(b"\r\n250 2.0.0 accepted")), (0, 1), run.stdout)
+            if words:
+                self.run_queue()
+            (connection,) = server.take()
+            self.assertEqual([line for line in connection.lines if line.startswith(b"RCPT")], wanted, words)
+        self.run_as("sendmail", "-bs", "--queue-only", stdin=dialogue)
+        self.write_configuration(self.serve(refuses(rcpt=b"550 5.1.1 nobody")).port, aliases)
+        self.run_queue()
+        server = self.serve()
+        self.write_configuration(server.port, aliases)
+        self.run_queue()
+        (report,) = (email.message_from_bytes(body.content()) for body in self.bodies())
+        self.assertEqual([(fields["Original-Recipient"], fields["Final-Recipient"]) for fields in report.get_payload()[1].get_payload()[1:]],
+                         [("rfc822; old+one@y.test", f"rfc822; {who}@x.test") for who in "ab"] +
+                         [(None, "rfc822; three@x.test"), ("rfc822; 4@y.test", "rfc822; four@x.test")])
+        failed = json.loads(self.run_as("pillarbox", "queue", "list", "--failed", "--json").stdout)
+        self.assertEqual([[who.partition("@")[0] for who in each["recipients"]] for each in failed], [["none"], ["none"], ["never", "none"]])
 
     def test_what_fails_later_is_reported(self):
         (connection,) = self.bounced()
@@ -295,6 +344,62 @@ class QueueTest(QueueCase):
         self.assertEqual(len(self.bodies()), 1)
         self.assertEqual(queue.names(), [])
 
+    def test_a_run_that_finds_nothing_due_changes_nothing(self):
+        """Or a path unit that watches the folder would start one run after the other."""
+        server = self.serve(refuses(rcpt=b"450 4.2.1 later"))
+        self.write_configuration(server.port, queue='retry = [ "1h" ];')
+        self.submit("b@x.test")
+        (folder,) = (self.folder / "queue").iterdir()
+        def stamps():
+            return [(path, path.stat().st_ctime_ns) for path in sorted((folder, *folder.rglob("*")))]
+        before = stamps()
+        run = self.run_as("pillarbox", "queue", "run")
+        self.assertEqual((run.returncode, run.stderr), (0, b""))
+        self.assertEqual(len(self.listed()), 1)
+        self.assertEqual(stamps(), before)
+
+    @shows("queue.delay_notice")
+    def test_a_sender_is_told_once_that_a_message_waits(self):
+        """Who wants to be; and not before its time."""
+        hour = 3600 * 10 ** 9
+        def refused(connection, moment):
+            if moment == "RCPT" and b"waits" in connection.lines[-1]:
+                connection.say(b"450 4.2.1 greylisted")
+                return True
+            return False
+
+        server = self.serve(refused)
+        self.write_configuration(server.port, queue='delay_notice = "4h"; expire = "3d";')
+        queue, now = Queue(self.folder / "queue"), time.time_ns()
+        queue.put(b"Subject: told\r\n\r\nhi\r\n", ("waits@x.test", "b@x.test"), arrived=now - 5 * hour)
+        queue.put(b"Subject: young\r\n\r\nhi\r\n", ("waits@x.test",), arrived=now - 3 * hour)
+        queue.put(b"Subject: unasked\r\n\r\nhi\r\n", ("waits@x.test",), arrived=now - 5 * hour, notify="FAILURE")
+        queue.put(b"Subject: null\r\n\r\nhi\r\n", ("waits@x.test",), arrived=now - 5 * hour, sender="")
+        for _ in range(3):
+            self.run_queue()
+        (first, body) = self.bodies()
+        self.assertEqual(first.content(), b"Subject: told\r\n\r\nhi\r\n")
+        report = email.message_from_bytes(body.content())
+        self.assertEqual((report["To"], report["Subject"]), ("<alice@example.org>", "Delivery Status Notification (Delay)"))
+        text, status, original = report.get_payload()
+        self.assertIn("no need to send the message again", text.get_payload())
+        self.assertIn("Subject: told", original.get_payload())
+        (recipient,) = status.get_payload()[1:]
+        self.assertEqual([recipient[field] for field in ("Final-Recipient", "Action", "Status", "Diagnostic-Code")],
+                         ["rfc822; waits@x.test", "delayed", "4.2.1", "smtp; 450 4.2.1 greylisted"])
+        until = email.utils.parsedate_to_datetime(recipient["Will-Retry-Until"]).timestamp()
+        self.assertAlmostEqual(until, (now - 5 * hour) / 10 ** 9 + 3 * 86400, delta=2)
+        self.assertEqual(len(self.listed()), 4)
+
+    def test_nobody_is_told_of_a_delay_by_default_nor_while_the_account_is_in_trouble(self):
+        queue, now = Queue(self.folder / "queue"), time.time_ns()
+        queue.put(b"Subject: s\r\n\r\nhi\r\n", arrived=now - 40 * 3600 * 10 ** 9)
+        for replies, rules in (({"rcpt": b"450 4.2.1 greylisted"}, ""), ({"connect": b"421 4.3.2 busy"}, 'delay_notice = "1h";')):
+            server = self.serve(refuses(**replies))
+            self.write_configuration(server.port, queue=rules)
+            self.run_queue()
+            self.assertEqual(len(self.listed()), 1)
+
     def test_a_report_goes_where_it_is_told_to(self):
         (connection,) = self.bounced(queue='bounce_to = "post@x.test";')
         self.assertIn(b"RCPT TO:<post@x.test>\r\n", connection.lines)
@@ -338,6 +443,11 @@ class QueueTest(QueueCase):
         self.write_configuration(1)
         run = self.submit("--queue-directory", self.folder / "plain/queue", "b@x.test", code=73)
         self.assertIn(b"plain", run.stderr)
+        def refuses_one(connection, moment):
+            return moment == "RCPT" and b"later@" in connection.lines[-1] and (connection.say(b"450 4.2.1 later") or True)
+        self.write_configuration(self.serve(refuses_one).port)
+        run = self.submit("--queue-directory", self.folder / "plain/queue", "a@x.test", "later@x.test", code=73)
+        self.assertRegex(run.stderr, rb"(?m)^sendmail: a@x\.test: was sent the message$")
 
     def test_switched_off(self):
         self.write_configuration(1, queue="enabled = false;")
@@ -355,6 +465,70 @@ class QueueTest(QueueCase):
         process.stdin.close()
         self.assertEqual(self.files() if (self.folder / "queue").exists() else [], [])
 
+    def statuses(self):
+        """Of the attempts so far: the status, and whom it was for."""
+        lines = (self.folder / "log").read_text().splitlines()
+        return [(re.search(r" status=(\w+)", line)[1], re.search(r" recipients=(\S+)", line)[1]) for line in lines]
+
+    def test_a_notice_of_delay_waits_for_no_report_that_is_never_made(self):
+        """Who is told of delay only: one is refused, and goes to failed/ with the message; the other waits, and is told of it."""
+        def script(connection, moment):
+            who = connection.lines[-1] if moment == "RCPT" else b""
+            if b"@x.test" in who and not (b"waits" in who and self.done):
+                connection.say(b"451 4.2.1 later" if b"waits" in who else b"550 5.1.1 nobody")
+                return True
+            return False
+        self.done = False
+        self.write_configuration(self.serve(script).port, queue='delay_notice = "4h";')
+        Queue(self.folder / "queue").put(b"Subject: s\r\n\r\nhi\r\n", ("no@x.test", "waits@x.test"), notify="DELAY",
+                                         arrived=time.time_ns() - 5 * 3600 * 10 ** 9)
+        self.run_queue()
+        self.run_queue()
+        (body,) = self.bodies()
+        self.assertIn(b"Delivery Status Notification (Delay)", body.content())
+        self.done = True
+        self.run_queue()
+        self.assertEqual(len(self.bodies()), 1)
+        self.assertCountEqual(self.statuses(), [("failed", "no@x.test,waits@x.test"), ("deferred", "waits@x.test"),
+                                                ("sent", "alice@example.org"), ("sent", "waits@x.test")])
+        self.assertEqual(len(json.loads(self.run_as("pillarbox", "queue", "list", "--failed", "--json").stdout)), 1)
+
+    @unless_sanitized
+    def test_nothing_is_bounced_before_there_is_a_notification(self):
+        self.write_configuration(self.serve(refuses(rcpt=b"550 5.1.1 nobody")).port)
+        queue = Queue(self.folder / "queue")
+        queue.put(b"Subject: s\r\n\r\nhi\r\n", sender="carol@x.test")
+        run = subprocess.run(["strace", "-f", "-qq", "-o", "/dev/null", "-e", "inject=linkat:error=ENOSPC", self.bin / "sendmail", "-q"],
+                             capture_output=True, timeout=60, env=self.environment, check=False)
+        self.assertIn(b"No space left", run.stderr)
+        self.assertEqual(self.statuses(), [("deferred", "b@x.test")])
+        self.run_queue()
+        self.assertEqual(self.statuses()[1:], [("bounced", "b@x.test")])
+
+    def test_a_report_goes_by_another_account_where_that_of_its_message_is_gone(self):
+        server = self.serve()
+        self.write_configuration(server.port, queue='expire = "1s"; bounce_to = "postmaster";')
+        arrived = time.time_ns() - 10 ** 10
+        Queue(self.folder / "queue").put(b"Subject: s\r\n\r\nhi\r\n", arrived=arrived, account=("user", "gone"),
+                                         state=State(last=arrived + 5 * 10 ** 9))
+        self.run_queue()
+        self.assertEqual([entry["account"] for entry in self.listed()], [""])
+        self.run_queue()
+        (connection,) = server.take()
+        self.assertEqual(self.listed(), [])
+        (recipient,) = [line for line in connection.lines if line.startswith(b"RCPT")]
+        self.assertRegex(recipient, rb"RCPT TO:<postmaster@[^>]+>\r\n")     # the domain that bare names get
+
+    def test_messages_are_found_by_their_sender_and_recipient(self):
+        self.write_configuration(self.serve(refuses(rcpt=b"451 4.2.1 later")).port)
+        queue = Queue(self.folder / "queue")
+        for sender, who in (("", "Bob@X.test"), ("Alice@Example.org", "carol@y.test")):
+            queue.put(b"Subject: s\r\n\r\nhi\r\n", (who,), sender)
+        for option, tries in (("-qS<>", [1, 0]), ("-qSalice@example.ORG", [1, 1]), ("-qRbob@x.TEST", [2, 1]), ("-qS@example.org>", [2, 2]),
+                              ("-qSnobody", [2, 2])):
+            self.run_queue(option)
+            self.assertEqual([entry["tries"] for entry in self.listed()], tries, option)
+
     def test_a_large_message(self):
         server = self.serve()
         self.write_configuration(server.port)
@@ -370,16 +544,179 @@ class QueueTest(QueueCase):
         path = self.folder / "pillarbox.conf"
         path.write_text(path.read_text().replace("background = false;", ""))
         self.submit("--queue-only", "due@x.test")
+        queue, later = Queue(self.folder / "queue"), State(next=time.time_ns() + 3600 * 10 ** 9)
+        resting = {queue.put(b"\r\n", state=later, arrived=number) for number in range(1, 102)}     # in front of it, and more than are looked at
         run = subprocess.run(["/bin/sh", "-c", "echo $(sendmail now@x.test)"], input=MESSAGE, capture_output=True, timeout=60,
                              env=self.environment | {"PATH": f"{self.bin}:/usr/bin:/bin"}, check=True)
         self.assertEqual(run.stdout, b"\n")
         deadline = time.monotonic() + 30
-        while self.files() or (self.folder / "log").read_text().count("status=sent") < 2:     # what it does last in this folder
+        while {name for name in queue.names() if "." not in name} != resting or (self.folder / "log").read_text().count("status=sent") < 2:     # what it does last in this folder
             self.assertLess(time.monotonic(), deadline, "nobody has run the queue")
             time.sleep(0.01)
         while self.runners():
             self.assertLess(time.monotonic(), deadline, "the runner does not end")
             time.sleep(0.01)
+
+
+class Decisions(QueueCase, SecureCase):
+    """What is kept when the account is in trouble, and what its exit codes are where nothing may be kept."""
+
+    def check_kept(self, code, server, account="", cure=None, said=b".", attempted=False, **more):
+        """A message fails where there is no queue, waits where there is one, and leaves once the trouble is over."""
+        for words, exits in (((), 0), (("--no-queue",), code), (("-oee", "--no-queue"), code)):
+            self.write_configuration(server.port if server else 1, account, **more)
+            run = self.submit(*words, "b@x.test", "c@x.test", code=exits)
+            self.assertEqual(b"waits in the queue" in run.stderr, exits == 0, run.stderr)
+            self.assertRegex(run.stderr, said)
+            entries = self.listed()
+            self.assertEqual([entry["recipients"] for entry in entries], [["b@x.test", "c@x.test"]])
+            bodies = [body for connection in (server.take() if server else []) for body in connection.bodies]
+            self.assertEqual((len(bodies), [body for body in bodies if body.answer]), (attempted, []))
+        self.assertIn(b"b@x.test", self.run_as("mailq").stdout)
+        if not cure:
+            server = self.serve()
+            self.write_configuration(server.port)
+        else:
+            cure()
+        self.run_queue()
+        bodies = [body.content() for connection in server.take() for body in connection.bodies if body.answer == 250]
+        self.assertEqual(len(bodies), 1)
+        self.assertEqual((self.listed(), self.files()), ([], []))
+        self.assertEqual(re.findall(r" status=(\w+)", (self.folder / "log").read_text()), ["queued", "failed", "failed", "sent"])
+        return bodies[0]
+
+    def test_a_greeting_that_refuses(self):
+        self.check_kept(69, self.serve(refuses(connect=b"554 5.7.1 not you")), said=b"5.7.1 not you")
+
+    def test_an_ehlo_that_is_refused(self):
+        self.check_kept(69, self.serve(refuses(ehlo=b"550 5.7.1 not you")), said=b"5.7.1 not you")
+
+    def test_a_server_of_another_protocol(self):
+        self.check_kept(76, self.serve(lambda connection, moment: moment == "connect" and (connection.close(b"SSH-2.0-OpenSSH_9.2") or True)))
+
+    def test_a_reply_that_is_none(self):
+        self.check_kept(76, self.serve(refuses(mail=b"two hundred and fifty")))
+
+    def test_starttls_that_is_not_offered(self):
+        self.check_kept(69, self.serve(), tls="starttls", said=b"STARTTLS")
+
+    def test_a_certificate_that_is_refused(self):
+        for name in ("self-signed", "wrong-name", "expired"):
+            with self.subTest(certificate=name):
+                server = self.serve(offers=[b"STARTTLS"], certificate=self.place / name)
+                self.check_kept(69, server, f'tls_ca_file = "{self.place}/ca.pem";', host="localhost", tls="starttls")
+                (self.folder / "log").unlink()
+
+    def test_a_host_that_nobody_knows(self):
+        self.check_kept(68, None, host="nosuch.invalid", said=b"nosuch.invalid")
+
+    def test_no_connection(self):
+        self.check_kept(75, None)
+
+    def test_a_connection_that_is_lost(self):
+        for lost in ("connect", "EHLO", "MAIL", "RCPT", "DATA", "body", "dot"):
+            with self.subTest(lost=lost):
+                server = self.serve(lambda connection, moment, lost=lost: moment == lost and (connection.close() or True))
+                self.check_kept(75, server, attempted=lost in ("body", "dot"))
+                (self.folder / "log").unlink()
+
+    def test_a_server_that_is_silent(self):
+        self.check_kept(75, self.serve(lambda _, moment: moment == "MAIL"), "timeouts = { reply = 1; };")
+
+    def login(self, secret):
+        """An account with that password, and the file that it is in."""
+        (self.folder / "secret").write_text(secret + "\n")
+        (self.folder / "secret").chmod(0o600)
+        return f'auth = {{ user = "al"; password_file = "{self.folder}/secret"; }};'
+
+    def test_a_password_that_is_refused_and_later_right(self):
+        right, wrong = "canary-that-is-right", "canary-that-is-wrong"
+
+        def script(connection, moment):
+            word = connection.lines[-1].split()[-1] if moment == "AUTH" else b""
+            if moment == "AUTH" and base64.b64decode(word) != b"\0al\0" + right.encode():
+                connection.say(b"535 5.7.8 no")
+                return True
+            return False
+        server = self.serve(script, offers=[b"AUTH PLAIN"])
+        self.check_kept(77, server, self.login(wrong), cure=lambda: self.login(right), said=b"5.7.8 no")
+        told = (self.folder / "log").read_text()
+        for secret in (right, wrong):
+            self.assertNotIn(secret, told)
+            self.assertNotIn(base64.b64encode(b"\0al\0" + secret.encode()).decode(), told)
+
+    def test_a_login_that_is_not_offered(self):
+        self.check_kept(77, self.serve(), self.login("canary"))
+
+    def test_a_mechanism_that_is_not_offered(self):
+        server = self.serve(offers=[b"AUTH PLAIN LOGIN"])
+        self.check_kept(77, server, self.login("canary").replace("user", 'mechanism = "cram-md5"; user'))
+
+    def test_a_configuration_that_is_faulty(self):
+        """In its place it is trouble that may be over; one that was named is the caller's own."""
+        self.write_configuration(1)
+        path = self.folder / "pillarbox.conf"
+        path.write_text(path.read_text().replace("tls =", "tsl ="))
+        self.environment["XDG_STATE_HOME"] = f"{self.folder}/state"
+        for words, code in (((), 0), (("--no-queue",), 78), (("-C", path), 78), (("-C", self.folder / "none"), 78), (("--account", "t"), 78)):
+            run = self.submit(*words, "b@x.test", code=code)
+            self.assertRegex(run.stderr, rb"tsl|no such file")
+        server = self.serve()
+        self.write_configuration(server.port)
+        for words in (("--account", "other"), ("-a", "other"), ("--account", "other", "--no-queue")):
+            self.assertIn(b"other", self.submit(*words, "b@x.test", code=78).stderr)
+        self.assertEqual([entry["recipients"] for entry in self.listed()], [["b@x.test"]])
+        self.run_queue()
+        self.assertEqual((len(self.bodies()), self.listed()), (1, []))
+
+    def test_no_secret(self):
+        server = self.serve(offers=[b"AUTH PLAIN"])
+        self.check_kept(77, server, 'auth = { user = "al"; password_command = "exit 3"; };')
+
+    def test_what_was_added_to_a_message_stays_at_every_try(self):
+        """The message is the same at every try: receivers tell a duplicate by that."""
+        server = self.serve(refuses(rcpt=b"451 4.2.1 later"))
+        self.write_configuration(server.port)
+        self.submit(stdin=b"Subject: s\n\nhi\n")
+        for _ in range(2):
+            self.run_queue()
+        self.server.take()
+        contents = []
+        for reply in (b"451 4.3.0 later", None):
+            server = self.serve(refuses(accepted=reply) if reply else None)
+            self.write_configuration(server.port)
+            self.run_queue()
+            contents += [body.content() for connection in server.take() for body in connection.bodies]
+        self.assertEqual(len(contents), 2)
+        self.assertEqual(*contents)
+        for name in (b"Message-ID", b"Date", b"From", b"To"):
+            self.assertEqual(contents[0].count(b"\r\n" + name + b": "), 1, contents[0])
+
+    def test_an_address_that_only_smtputf8_can_carry(self):
+        """It fails where the server has none, and is no trouble that time would end."""
+        server = self.serve()
+        self.write_configuration(server.port)
+        for words in ((), ("--no-queue",)):
+            for who in (("j\u00f6@x.test",), ("b@x.test", "j\u00f6@x.test"), ("-f", "j\u00f6@x.test", "b@x.test")):
+                run = self.submit(*words, *who, code=65)
+                self.assertIn(b"SMTPUTF8", run.stderr)
+                self.assertEqual(self.listed(), [])
+                (connection,) = server.take()
+                self.assertEqual([line for line in connection.lines if line[:4] in (b"MAIL", b"RCPT", b"DATA")], [])
+        server = self.serve(offers=[b"8BITMIME", b"SMTPUTF8"])
+        self.write_configuration(server.port)
+        self.submit("j\u00f6@x.test")
+        (connection,) = server.take()
+        self.assertRegex(b"".join(connection.lines).decode(), r"(?s)MAIL FROM:<alice@example.org>[^\r]* SMTPUTF8.*RCPT TO:<j\u00f6@x.test>")
+
+    def test_without_a_configuration_what_was_asked_for_is_missed(self):
+        """A message may wait for a configuration, and not for an account that somebody has named."""
+        self.environment["XDG_STATE_HOME"] = f"{self.folder}/state"
+        del self.environment["HOME"]
+        for words in (("--account", "t"), ("-a", "t"), ("--no-queue",), ("-C", self.folder / "none")):
+            run = self.submit(*words, "b@x.test", code=78)
+            self.assertRegex(run.stderr, rb"no configuration|No such file", words)
+            self.assertFalse((self.folder / "state").exists(), words)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """A run of the queue: what ends it, what it writes down and when, and by which account it sends."""
+import re
 import signal
 import subprocess
 import sys
@@ -9,7 +10,7 @@ import unittest
 
 sys.dont_write_bytecode = True
 from queue_case import MESSAGE, Halt, QueueCase, refuses
-from support import by_both
+from support import by_both, wait_until_taken
 
 
 class Runner(QueueCase):
@@ -54,11 +55,12 @@ class Runner(QueueCase):
             self.submit("--queue-only", "b@x.test")
         run = self.start("--driver", driver)
         self.assertTrue(there.wait(30))
-        run.send_signal(signal.SIGTERM)
+        run.send_signal(signal.SIGHUP)
+        run.send_signal(signal.SIGTERM)        # as when a session is ended: it is one event
         with self.assertRaises(subprocess.TimeoutExpired):
             run.wait(1)
         go_on.set()
-        self.assertEqual(run.wait(30), -signal.SIGTERM)
+        self.assertEqual(run.wait(30), -signal.SIGHUP)     # the first, and the one that the kernel gives first
         self.assertEqual(len(self.bodies()), 1)
         self.assertEqual([entry["tries"] for entry in self.listed()], [0])    # the other one, which was not begun
         self.assertEqual(len(self.log()), 3)
@@ -71,7 +73,8 @@ class Runner(QueueCase):
         run = self.start("--driver", "pipeline")
         self.assertTrue(there.wait(30))
         run.send_signal(signal.SIGTERM)
-        time.sleep(0.2)    # of two at once the kernel keeps one
+        wait_until_taken(run.pid, signal.SIGTERM)
+        time.sleep(0.2)    # and not at once, which would be the same event
         run.send_signal(signal.SIGTERM)
         self.assertEqual(run.wait(30), -signal.SIGTERM)
         (entry,) = self.listed()
@@ -118,7 +121,7 @@ class Runner(QueueCase):
         self.assertEqual(self.listed(), [])
 
     def test_an_account_in_trouble_rests_longer_each_time(self):
-        self.write_configuration(self.serve(refuses(connect=b"421 4.3.2 busy")).port, queue='retry = [ "1s", "1h" ];')
+        self.write_configuration(self.serve(refuses(connect=b"421 4.3.2 busy")).port, queue='retry = [ "5s", "1h" ];')
         for _ in range(3):
             self.submit("--queue-only", "b@x.test")
 
@@ -128,13 +131,30 @@ class Runner(QueueCase):
 
         self.assertEqual(run(), (1, [0, 0, 1]))
         self.assertEqual(run(), (0, [0, 0, 1]))       # the others are due, and rest
-        time.sleep(1.2)
+        time.sleep(5.6)
         self.assertEqual(run(), (1, [0, 0, 2]))
-        time.sleep(1.2)
+        time.sleep(5.6)
         self.assertEqual(run(), (0, [0, 0, 2]))
         self.write_configuration(self.serve().port)
         self.run_queue()
         self.assertEqual(self.listed(), [])
+
+    def test_an_account_that_rests_is_tried_for_a_message_that_is_to_be(self):
+        self.write_configuration(self.serve(refuses(connect=b"421 4.3.2 busy")).port, queue='retry = [ "1h" ];')
+        for _ in range(2):
+            self.submit("--queue-only", "b@x.test")
+        self.run_queue()
+        first, second = self.listed()
+        self.assertEqual((first["account_rests_until"], second["account_rests_until"], second["next"]), (first["next"], first["next"], "now"))
+        self.assertIn(f"next try: now, tried: 0; its account rests until {first['next']}\n", self.run_as("mailq").stdout.decode())
+        self.write_configuration(self.serve().port, queue='retry = [ "1h" ];')
+        for number, words in enumerate(((), ("retry", second["id"]))):
+            if words:
+                self.assertEqual(self.run_as("pillarbox", "queue", *words).returncode, 0)
+                self.assertNotIn("account_rests_until", self.listed()[1])
+            self.assertEqual(self.start().wait(30), 0)
+            self.assertEqual(len(self.bodies()), number)
+        self.assertEqual([(entry["id"], entry["next"]) for entry in self.listed()], [(first["id"], first["next"])])
 
     def test_an_attempt_is_one_however_many_transactions_it_takes(self):
         self.write_configuration(self.serve(refuses(rcpt=b"450 4.2.1 later")).port, "max_recipients = 2;")
@@ -155,7 +175,7 @@ class Runner(QueueCase):
         self.assertIn("bounced", self.log()[2])
 
     def test_an_account_that_is_gone_is_trouble_like_any_other(self):
-        self.write_configuration(self.serve().port, queue='expire = "1s";')
+        self.write_configuration(self.serve().port, queue='expire = "5s";')
         self.submit("--queue-only", "b@x.test")
         path = self.folder / "pillarbox.conf"
         path.write_text(path.read_text().replace('"t"', '"other"'))
@@ -163,7 +183,7 @@ class Runner(QueueCase):
         (entry,) = self.listed()
         self.assertEqual((entry["tries"], entry["reply"]), (1, "its account is not in the configuration"))
         self.assertIn("deferred", self.log()[1])
-        time.sleep(1.1)
+        time.sleep(5.1)
         for _ in range(2):    # it must have been tried since
             self.run_queue()
         self.assertIn("bounced", self.log()[3])
@@ -191,6 +211,18 @@ class Runner(QueueCase):
         self.assertEqual(len(self.bodies()), 1)
         self.assertEqual(self.listed(), [])
 
+    def test_mail_that_waits_in_another_place_is_found(self):
+        home = self.folder / "home/.local/state/pillarbox/queue"
+        self.write_configuration(self.serve().port)
+        path = self.folder / "pillarbox.conf"
+        path.write_text(re.sub(r"directory = \S+", "", path.read_text()))
+        self.submit("--queue-directory", home, "--queue-only", "b@x.test")
+        self.environment["XDG_STATE_HOME"] = f"{self.folder}/state"
+        self.assertEqual(len(self.listed()), 1)
+        self.run_queue()
+        self.assertEqual(len(self.bodies()), 1)
+        self.assertEqual((self.listed(), (self.folder / "state").exists()), ([], False))
+
     def test_mail_from_before_goes_by_the_account_of_its_author(self):
         self.environment["XDG_STATE_HOME"] = f"{self.folder}/state"
         self.submit(stdin=b"From: bob@work.test\nSubject: s\n\nhi\n")
@@ -203,6 +235,37 @@ class Runner(QueueCase):
         self.run_queue()
         (connection,) = server.take()
         self.assertIn(b"MAIL FROM:<bob@work.test>", connection.lines[1])
+
+    def test_a_bare_address_of_the_accounts_own_has_its_domain_in_every_way(self):
+        server = self.serve(refuses(rcpt=b"550 5.1.1 nobody"))
+        for more in ('sender = "rewrite";', 'sender = "enforce"; from_full_name = "Al";', "allow_from_override = false;"):
+            with self.subTest(account=more):
+                self.write_configuration(self.serve().port, f'domain = "example.org"; {more}')
+                path = self.folder / "pillarbox.conf"
+                path.write_text(path.read_text().replace('from = "alice@example.org"', 'from = "alice"'))
+                message = MESSAGE.replace(b"From: al@x.test\n", b"From: Al <alice@example.org>\nDate: Mon, 1 Jan 2029 00:00:00 +0000\n")
+                self.submit(stdin=message)
+                self.submit("--queue-only", "b@x.test", stdin=message)
+                self.run_queue()
+                at_once, later = self.server.take()
+                self.assertIn(b"MAIL FROM:<alice@example.org>", at_once.lines[1])
+                self.assertEqual(at_once.lines[1].split()[:2], later.lines[1].split()[:2])
+                self.assertEqual(at_once.bodies[0].content(), later.bodies[0].content())
+                path.write_text(path.read_text().replace(f"port = {self.server.port}", f"port = {server.port}"))
+                self.submit("--queue-only", "b@x.test")
+                self.run_queue()
+                (report,) = self.listed()
+                self.assertEqual((report["sender"], report["recipients"]), ("<>", ["alice@example.org"]))
+                self.run_as("pillarbox", "queue", "remove", "--all")
+
+    def test_a_certificate_that_is_not_looked_at_is_warned_of_in_each_run(self):
+        self.write_configuration(1, "tls_verify = false;", tls="implicit")
+        for _ in range(2):
+            self.submit("--queue-only", "b@x.test")
+        for _ in range(2):
+            self.assertEqual(self.run_queue().stderr.count(b"account t has tls_verify = false"), 1)
+        self.write_configuration(1, "tls_verify = false;")
+        self.assertNotIn(b"tls_verify", self.run_queue().stderr)
 
     def test_a_file_is_its_owners_word(self):
         """sender = "enforce" holds for what is in the queue, too: its file may have been written by anybody."""

@@ -160,6 +160,11 @@ class Setup(SecureCase):
         self.assertEqual(stat.S_IMODE((self.folder / "xdg").stat().st_mode), 0o700)
         self.assertFalse(self.written.exists())
 
+    def test_a_place_at_the_root(self):
+        """Its folder is the root, which is there."""
+        self.environment["PILLARBOX_CONFIG"] = "/."
+        self.setup(73, "--force", "--no-test", "--host", "127.0.0.1", "--no-auth", ADDRESS, said=rb"setup: /\.: ")
+
     def test_a_place_that_can_t_be(self):
         server = self.serve()
         args = (*self.here(server), "--password-file", "secret", ADDRESS)
@@ -183,6 +188,16 @@ class Setup(SecureCase):
         self.assertEqual(self.questions, ["_submissions._tcp.localhost", "_submission._tcp.localhost"])
         text = self.check_written()
         self.assertIn(f'host = "localhost";\n    port = {server.port};\n    tls = "implicit";', text)
+
+    def test_dns_names_no_other_server_than_options_want(self):
+        names = self.names({"_submissions._tcp.example.org": [(0, 0, 465, "mx.example.org")],
+                            "_submission._tcp.example.org": [(10, 0, 587, "mx.example.org"), (20, 0, 25, "old.example.org")]})
+        for args, port, tls in ((("--tls", "implicit"), 465, "implicit"), (("--tls", "starttls"), 587, "starttls"),
+                                (("--port", 25), 25, "starttls")):
+            self.setup(0, *names, *args, "--force", "--no-test", "--password-file", "secret", ADDRESS)
+            self.assertIn(f'port = {port};\n    tls = "{tls}";', self.check_written())
+        self.setup(64, *names, "--tls", "implicit", "--port", 587, "--force", "--password-file", "secret", ADDRESS,
+                   said=rb"example\.org's mail is submitted with --tls implicit with --port 587; --host is needed")
 
     def test_a_server_elsewhere_must_be_agreed_to(self):
         server = self.serve()

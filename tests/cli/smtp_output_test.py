@@ -86,6 +86,27 @@ class Json(Smtp):
                 self.assertEqual(run.returncode, 0)
                 self.assertEqual(len(self.objects(run)), 2)
 
+    def test_a_file_that_can_not_be_read_is_named_once(self):
+        server = self.serve()
+        for args in (ENVELOPE, ("-F",)):
+            run = self.smtp(server, *args, "/proc/self/mem")
+            self.assertEqual(run.returncode, 74)
+            self.assertRegex(run.stderr, rb"^smtp: /proc/self/mem: can't be read: .*\n$")
+
+    def test_an_abort_is_for_the_worst_of_all_recipients(self):
+        """But for the engine, which asks about no more than the first that is refused; a driver that is not chosen does not."""
+        def script(connection, moment):
+            if moment != "RCPT" or b"<b" in connection.lines[-1]:
+                return False
+            connection.say(b"450 4.2.1 later" if b"<c" in connection.lines[-1] else b"550 5.1.1 nobody")
+            return True
+
+        for driver, code in (("auto", 67), ("pipeline", 67), ("engine", 75)):
+            server = self.serve(script)
+            run = self.smtp(server, "-a", "--driver", driver, "-f", "a@x.test", *(f"-r{i}@x.test" for i in "bcd"), stdin=MESSAGE)
+            self.assertEqual(run.returncode, code, driver)
+            self.assertEqual(sum(len(connection.bodies) for connection in server.take()), 0)
+
     def test_an_error_without_a_reply(self):
         with socket.socket() as taken:
             taken.bind(("127.0.0.1", 0))
@@ -107,6 +128,32 @@ class Json(Smtp):
         starts = [each["start"] for each in steps]
         self.assertEqual(starts, sorted(starts))
         self.assertTrue(all(each["time"] >= 0 for each in steps))
+
+    def test_timing_in_columns(self):
+        """Whatever stands in the names of the steps."""
+        sender = "j\u00f6rg-mit-\u00e4\u00f6\u00fc-\u65e5\u672c\u8a9e-und-mehr@x.test"
+        run = self.smtp(self.serve(offers=[b"SMTPUTF8", b"8BITMIME"]), "--timing", "-f", sender, "-r", "b@x.test")
+        self.assertEqual(run.returncode, 0, run.stderr)
+        lines = run.stdout.decode("utf-8").splitlines()[1:]
+        self.assertIn("MAIL FROM:<" + sender[:15] + " ", [line[:27] for line in lines])
+        self.assertEqual({line.index(" ms |") for line in lines}, {lines[0].index(" ms |")})
+
+    def test_timing_of_very_much(self):
+        """Is kept within bounds: the first steps and the last."""
+        server = self.serve(offers=[b"PIPELINING"])
+        recipients = [word for number in range(6000) for word in ("-r", f"u{number}@x.test")]
+        run = self.smtp(server, "--json", "--timing", "-f", "a@x.test", *recipients)
+        self.assertEqual(run.returncode, 0, run.stderr)
+        steps = [each for each in self.objects(run) if each["event"] == "timing"]
+        (more,) = [each for each in steps if "left_out" in each]
+        self.assertEqual(steps.index(more), 2000)
+        self.assertLess(len(steps), 5000)
+        (connection,) = server.take()
+        bodies = len(connection.bodies)
+        self.assertEqual(len(steps) - 1 + more["left_out"], 3 + len(connection.lines) + 2 * bodies)
+        self.assertEqual((steps[0]["step"], steps[-1]["step"]), ("resolve", "QUIT"))
+        plain = self.smtp(server, "--timing", "-f", "a@x.test", *recipients).stdout.decode()
+        self.assertRegex(plain, r"(?m)^\.\.\. \d+ steps more \.\.\.$")
 
     def test_timing_of_each_connection(self):
         """And no secret in it."""

@@ -1,9 +1,12 @@
 """What the tests of the binary share: links under its names, a clean environment, a capture server."""
 import array
+import contextlib
 import fcntl
 import functools
 import os
 import re
+import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -11,6 +14,10 @@ import termios
 import time
 import unittest
 from pathlib import Path
+
+for ignored in (signal.SIGINT, signal.SIGHUP):       # by whoever is a shell's background job, or nohup's
+    if signal.getsignal(ignored) == signal.SIG_IGN:
+        signal.signal(ignored, signal.SIG_DFL)
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(1, str(ROOT / "tests/wire"))
@@ -41,6 +48,33 @@ def can_mount():
         return subprocess.run([*UNSHARE, 'mount --bind "$1" /dev', "sh", folder], capture_output=True).returncode == 0
 
 
+class Daemon:
+    """A log daemon in a /dev of its own, and what it is told by the programs that see this /dev. Needs can_mount()."""
+
+    def __init__(self, folder):
+        self.device = folder / "dev"
+        self.device.mkdir()
+        (self.device / "null").touch()
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(str(self.device / "log"))
+        self.socket.setblocking(False)
+
+    def words(self, *words):
+        """A command line, in that /dev."""
+        return [*UNSHARE, 'mount --bind /dev/null "$0/null" && mount --rbind "$0" /dev && exec "$@"', self.device, *words]
+
+    def heard(self):
+        """The lines since the last call."""
+        lines = []
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                lines.append(self.socket.recv(65536).decode())
+        return lines
+
+    def stop(self):
+        self.socket.close()
+
+
 def shows(*_keys):
     """Marks a test of what these keys of the configuration do, each as group.key; tests/lint sees to it that every key has one."""
     return lambda test: test
@@ -54,6 +88,13 @@ def by_both(test):
             with self.subTest(driver=driver):
                 test(self, driver)
     return run
+
+
+def wait_until_taken(pid, number):
+    """Until a process that holds its signals back has looked at this one, or has ended."""
+    with contextlib.suppress(OSError):
+        while int(re.search(r"^ShdPnd:\s*(\w+)", Path(f"/proc/{pid}/status").read_text(), re.M)[1], 16) >> (number - 1) & 1:
+            time.sleep(0.002)
 
 
 def wait_until_read(pipe):

@@ -11,6 +11,7 @@ import unittest
 from pathlib import Path
 
 sys.dont_write_bytecode = True
+from lenient_server import Server
 from support import BINARY, Case, wait_until_read
 
 MESSAGE = b"Subject: s\n\nhi\n"
@@ -50,6 +51,50 @@ class Surroundings(Case):
         run = self.shell('m=$PWD/m; mkdir gone; cd gone; rmdir ../gone; env -u HOME sendmail b@x.test < "$m" >&- 2>&-')
         self.assertEqual(run.returncode, 0)
         self.assertTrue(server.message().endswith(b"\r\n\r\nhi\r\n"))
+
+    def test_nobody_reads_what_is_said(self):
+        """The readers of both outputs have gone: no signal, and the message goes its way."""
+        for port, words, queued in ((None, "-v b@x.test", 0), (None, "-v -bs", 0), (1, "-v b@x.test", 1), (1, "-v -q", 1)):
+            with self.subTest(words=words, port=port):
+                server = Server()
+                self.addCleanup(server.stop)
+                self.configure(port or server.port)
+                ends = [os.pipe() for _ in range(2)]
+                for inner, _ in ends:
+                    os.close(inner)
+                stdin = b"MAIL FROM:<a@x.test>\r\nRCPT TO:<b@x.test>\r\nDATA\r\n.\r\nQUIT\r\n" if "-bs" in words else MESSAGE
+                run = subprocess.run([self.bin / "sendmail", *words.split()], input=stdin, stdout=ends[0][1], stderr=ends[1][1],
+                                     env=self.environment, timeout=60)
+                for _, outer in ends:
+                    os.close(outer)
+                self.assertEqual(run.returncode, 74 if "-bs" in words else 0)       # which can't say that it has taken anything
+                self.assertEqual(len([body for connection in server.take() for body in connection.bodies]), 1 - queued if "-bs" not in words else 0)
+                self.assertEqual(self.run_as("mailq").stdout.count(b"b@x.test"), queued)
+
+    @unittest.skipIf("PILLARBOX_SANITIZE" in os.environ, "sanitizers need more than that")
+    def test_low_limits(self):
+        """A message is sent, or waits, or is refused with a code that says that it was not taken; never lost with a 0."""
+        server = Server()
+        self.addCleanup(server.stop)
+        codes = set()
+        enough = ("nofile=16", "core=0", "nproc=0", "memlock=0", "cpu=5", "stack=65536")
+        for limit in (*enough, "nofile=8", "nofile=5", "nofile=4", "fsize=0", "fsize=100", "as=60000000", "as=40000000", "as=25000000", "as=15000000",
+                      "data=4000000", "data=1000000"):
+            for port in (server.port, 1):
+                self.configure(port)
+                shutil.rmtree(self.folder / "queue", ignore_errors=True)
+                run = self.shell(f"exec prlimit --{limit} sendmail b@x.test", input=MESSAGE)
+                arrived = len([body for connection in server.take() for body in connection.bodies if body.answer == 250])
+                waiting = self.run_as("mailq").stdout.count(b"b@x.test")
+                with self.subTest(limit=limit, port=port, code=run.returncode, stderr=run.stderr):
+                    self.assertEqual(arrived + waiting, run.returncode == 0)
+                    self.assertNotIn(b"terminate called", run.stderr)
+                    left = [path for path in (self.folder / "queue").rglob("*") if path.is_file()]
+                    self.assertEqual(len(left) > 0, waiting > 0, left)
+                    if limit in enough:
+                        self.assertEqual(run.returncode, 0)
+                codes.add(run.returncode)
+        self.assertLess(codes, {0, 71, 73, 74, 75, 127})      # the last one is the loader's, before there is a program
 
     def test_closed_standard_input_is_an_empty_message(self):
         server = self.capture()

@@ -88,22 +88,22 @@ class Timeouts(SecureCase):
     def test_one_is_not_for_the_other(self):
         runs = {}
         for driver in DRIVERS:
-            runs["dot", driver] = self.start(self.stalls("dot", 1.5 * SHORT).port, driver, reply=SHORT, connect=SHORT)
-            runs["RCPT", driver] = self.start(self.stalls("RCPT", 1.5 * SHORT).port, driver, data=SHORT, connect=SHORT)
+            runs["dot", driver] = self.start(self.stalls("dot", 4.5).port, driver, reply=3, connect=3)
+            runs["RCPT", driver] = self.start(self.stalls("RCPT", 4.5).port, driver, data=3, connect=3)
         self.check(runs, 0)
 
     def test_a_reply_has_its_time_anew(self):
         """Of a session that as a whole takes longer."""
         def script(_, moment):
             if moment in ("EHLO", "MAIL", "RCPT", "DATA"):
-                self.go.wait(0.6 * SHORT)
+                self.go.wait(1.5)
             return False
 
         runs = {}
         for driver in DRIVERS:
             server = Server(script)
             self.addCleanup(server.stop)
-            runs[driver] = self.start(server.port, driver, reply=SHORT, connect=SHORT)
+            runs[driver] = self.start(server.port, driver, reply=4, connect=4)
         self.check(runs, 0)
 
     def test_an_envelope_has_twelve_times_that(self):

@@ -34,10 +34,11 @@ HOUR = 3600
 SENDER = "alice@example.org"
 NOTIFICATION = "notification"
 TEXT = "From: al@x.test\nMessage-ID: <1@x.test>\nDate: Mon, 1 Jan 2029 00:00:00 +0000\nTo: b@x.test\nSubject: %s\n\n%s the end\n"
+LARGE = "large"              # more than is kept in memory
 
 
 def text(mark):
-    return TEXT % (mark, ("x" * 70 + "\n") * 100)
+    return TEXT % (mark, ("x" * 70 + "\n") * (16000 if mark == LARGE else 100))
 
 
 class Ledger(Server):
@@ -78,11 +79,11 @@ class Trial:
     """One life of a queue, in a folder of its own: what is killed, and what is found then."""
 
     def __init__(self, case, scenario, name, number=0):
-        self.case, self.scenario = case, scenario
+        self.case, self.scenario, self.killed = case, scenario, KILLED
         self.folder = case.folder / f"{name}{number}"
         self.driver = ("engine", "pipeline")[number % 2]
         self.queue = Queue(self.folder / "queue")
-        self.environment = case.environment | {"PILLARBOX_CONFIG": str(self.folder / "pillarbox.conf")}
+        self.environment = case.environment | {"PILLARBOX_CONFIG": str(self.folder / "pillarbox.conf"), "HOME": str(self.folder)}
         self.server = Ledger(scenario.later)
         self.configure(self.server.port)
         scenario.prepare(self)
@@ -99,7 +100,7 @@ class Trial:
 
     def start(self, *before, **more):
         with open(self.folder / "stdin", "w+", encoding="ascii") as file:
-            file.write(text("first"))
+            file.write(text(self.scenario.mark))
             file.seek(0)
             return subprocess.Popen([*before, *self.command()], stdin=file, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
                                     env=self.environment, cwd=self.folder, **more)
@@ -150,20 +151,20 @@ class Submission:
     later, prepare = (), staticmethod(lambda trial: None)
     fates = {"nothing", "kept"}
 
-    def __init__(self, code, *words):
-        self.code, self.words = code, words
+    def __init__(self, code, *words, mark="first"):
+        self.code, self.words, self.mark = code, words, mark
 
     def judge(self, trial):
         messages = [name for name in trial.left if not re.search(r"tmp\.|\.state", name)]
-        trial.case.assertIn(trial.code, (self.code, KILLED), trial.said)
+        trial.case.assertIn(trial.code, (self.code, trial.killed), trial.said)
         trial.case.assertLessEqual(len(messages), 1)
-        trial.case.assertTrue(messages or trial.code == KILLED)
+        trial.case.assertTrue(messages or trial.code == trial.killed)
         both = trial.first + trial.second
         self.recipients(trial, both, bool(messages))
         return "kept" if messages else "nothing"
 
     def recipients(self, trial, both, kept):
-        trial.case.assertEqual(both, collections.Counter({("first", "b@x.test"): 1} if kept else {}))
+        trial.case.assertEqual(both, collections.Counter({(self.mark, "b@x.test"): 1} if kept else {}))
 
 
 class Refused(Submission):
@@ -179,7 +180,7 @@ class Refused(Submission):
 
 class Run:
     """Two messages, one of which is refused and reported."""
-    later = ()
+    later, mark = (), "first"
     words = ("pillarbox", "queue", "run")
     fates = {"sent", "sent before", "sent twice"}
 
@@ -192,7 +193,7 @@ class Run:
         put("second", "bad@x.test", new_id_behind_notification(arrived, "bad@x.test"))
 
     def judge(self, trial):
-        trial.case.assertIn(trial.code, (0, KILLED), trial.said)
+        trial.case.assertIn(trial.code, (0, trial.killed), trial.said)
         good, both = ("first", "b@x.test"), trial.first + trial.second
         trial.case.assertEqual(both.keys(), {good, (NOTIFICATION, SENDER)}, "lost")
         trial.case.assertEqual(both[NOTIFICATION, SENDER], 1)
@@ -208,18 +209,20 @@ SCENARIOS = {
 }
 
 
-class Kill(Case):
+class Sweep(Case):
+    """The same trial again and again, with something else going wrong each time."""
+
     def calls(self, scenario):
-        """(call, number) for each that the program makes once it has found its configuration."""
+        """(call, number) for each that the program makes from where it looks for its configuration."""
         trial = Trial(self, scenario, "recorded")
         record = trial.folder / "record"
-        process = trial.start("strace", "-f", "-qq", "-o", record, "-e", "trace=%file,%desc,%network,exit_group")
+        process = trial.start("strace", "-f", "-qq", "-o", record, "-e", "trace=%file,%desc,%network,prctl,exit_group")
         self.assertNotEqual(trial.end(process), KILLED)
         lines = record.read_text(errors="replace").splitlines()
         trial.check()
         counts, calls, started = collections.Counter(), [], False
         for line in lines:
-            started = started or "pillarbox.conf" in line
+            started = started or " prctl(" in line     # it forbids to be looked into, and then reads its configuration
             if call := CALL.match(line):
                 counts[call.groups()] += 1
                 if started:
@@ -227,6 +230,27 @@ class Kill(Case):
         self.assertGreater(len(calls), 40)
         return calls
 
+    def all_of(self, one, names):
+        """What each came to; what is wrong says at which."""
+        def named(number):
+            try:
+                return one(number)
+            except AssertionError as wrong:
+                raise AssertionError(f"{names[number]}: {wrong}") from wrong
+        with ThreadPoolExecutor(2) as pool:
+            return list(pool.map(named, range(len(names))))
+
+    def fates(self, what, outcomes, least, known, each=EVERY == 1):
+        """How often what happened to those that were hit; as many as that at least were. With each, all that is known has happened."""
+        fates = collections.Counter(fate for fate, hit in outcomes if hit)
+        print(f"{what}: hit {sum(fates.values())} times:", ", ".join(f"{count} {fate}" for fate, count in sorted(fates.items())))
+        self.assertGreater(sum(fates.values()), least)
+        self.assertLessEqual(set(fates), known)
+        if each:
+            self.assertEqual(set(fates), known, "also what is allowed in a window only")
+
+
+class Kill(Sweep):
     def at_each_call(self, what):
         scenario = SCENARIOS[what]
         calls = self.calls(scenario)[::EVERY]
@@ -237,26 +261,7 @@ class Kill(Case):
             trial.end(trial.start("strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={call}",
                                   "-e", f"inject={call}:signal=KILL:when={count}"))
             return trial.check(), trial.code == KILLED
-        fates = self.fates(what, self.all_of(one, calls), 0.9 * len(calls))
-        if EVERY == 1:
-            self.assertEqual(set(fates), scenario.fates, "each has happened, also what is allowed in the window only")
-
-    def all_of(self, one, names):
-        """What each came to; what is wrong says at which."""
-        def named(number):
-            try:
-                return one(number)
-            except AssertionError as wrong:
-                raise AssertionError(f"killed at {names[number]}: {wrong}") from wrong
-        with ThreadPoolExecutor(2) as pool:
-            return list(pool.map(named, range(len(names))))
-
-    def fates(self, what, outcomes, least):
-        """How often what happened to those that were killed; as many as that at least were."""
-        fates = collections.Counter(fate for fate, killed in outcomes if killed)
-        print(f"{what}: killed {sum(fates.values())} times:", ", ".join(f"{count} {fate}" for fate, count in sorted(fates.items())))
-        self.assertGreater(sum(fates.values()), least)
-        return fates
+        self.fates(what, self.all_of(one, calls), 0.9 * len(calls), scenario.fates)
 
     def test_a_submission_that_only_queues(self):
         self.at_each_call("a submission that only queues")
@@ -288,7 +293,7 @@ class Kill(Case):
                     process.kill()
                 trial.end(process)
                 return trial.check(), trial.code == KILLED
-            self.fates(f"{what}, at random moments", self.all_of(one, moments), len(moments) // 3)
+            self.fates(f"{what}, at random moments", self.all_of(one, moments), len(moments) // 3, scenario.fates, each=False)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,12 @@
 // Other programs' configuration files: whatever comes, what is made of it is a configuration that reads back as what
-// was meant. Its lines hold no control bytes, its comments nothing else, its strings end where they should.
+// was meant. Its lines hold no control bytes, its comments nothing else, its strings end where they should; and it
+// loads.
 #include "config/import.h"
 
 #include <set>
 
+#include "config/load.h"
+#include "host.h"
 #include "target.h"
 
 using namespace pillarbox;
@@ -75,6 +78,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
     const std::string out = config::to_libconfig(*imported);
     fuzz::check(strings_of(std::string_view(out)) == strings_of(*imported), "every string is written, as it is", out);
+    if (imported->accounts.empty()) continue;
+    const auto loaded = config::load({.named = fuzz::file_of(out)}, fuzz::Host());
+    fuzz::check(loaded.has_value(), "it loads", loaded ? out : loaded.error().text + "\n" + out);
   }
   return 0;
 }

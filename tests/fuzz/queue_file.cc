@@ -10,8 +10,8 @@ using namespace pillarbox;
 namespace {
 
 void check_head(std::string_view text) {
-  const auto size = queue::head_size(text.substr(0, queue::head_start));
-  (void)queue::is_of_later_version(text);
+  const auto size = queue::head_size(text.substr(0, 64));
+  (void)queue::is_later_entry(text);
   const auto head = queue::decode(size ? text.substr(0, *size) : text);
   if (!head) return;
   fuzz::check(size.has_value(), "what is a head has a size", text);
@@ -48,7 +48,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   check_head(magic + std::to_string(size) + ':' + std::string(text) + ',');
   for (std::size_t recipients = 0; recipients < 4; ++recipients) {
     check_state(text, recipients);
-    check_state(std::string(text) + queue::checksum_of(text) + '\n', recipients);
+    check_state(std::string(text) + queue::trailer(text), recipients);
   }
   return 0;
 }

@@ -81,9 +81,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     } else if (line.starts_with("N:")) {
       check_outcome(dialogue);
       dialogue.begin_transaction(rest.size() % 5, rest.size());
-    } else if (dialogue.reply_line(line) == smtp::Dialogue::Next::stop) {
+    } else {
       // What becomes of QUIT is no failure of anything.
-      const bool quit = dialogue.phase() == smtp::Phase::quit;
+      const bool quit = dialogue.phase() == smtp::Phase::quit || dialogue.awaited() == smtp::Phase::quit;
+      if (dialogue.reply_line(line) != smtp::Dialogue::Next::stop) continue;
       fuzz::check(quit || dialogue.failure() || dialogue.accepted(), "a stop has its reason", line);
       check_outcome(dialogue);
       connect();

@@ -54,7 +54,7 @@ std::string play(std::string_view script, std::size_t piece, bool reads) {
     all += "[" + *text + "]";
     return {250, {"2.0.0 ok"}};
   };
-  all += std::to_string(app::serve_smtp(input, "host", write, submit));
+  all += std::to_string(app::serve_smtp(input, app::SmtpServer("host", 1000), write, submit));
   fuzz::check(all.ends_with("\n0") || all.ends_with("]0"), "the input's end is no error", script);
   return all;
 }

@@ -68,17 +68,28 @@ class Completions(unittest.TestCase):
         self.assertEqual(complete("pillarbox", "check", "--"), ["--config", "--json", "--help"])
         self.assertEqual(complete("pillarbox", "smtp", "--driver", "p"), ["pipeline"])
 
+    def test_bash_completes_what_queue_does(self):
+        self.assertEqual(complete("pillarbox", "queue", "r"), ["run", "retry", "remove"])
+        self.assertEqual(complete("pillarbox", "queue", "show", "..."), [])
+        self.assertEqual(complete("pillarbox", "queue", "run", "--dr"), ["--driver"])
+
     def test_every_command_is_in_each_shell(self):
         with tempfile.TemporaryDirectory() as folder:
             link = Path(folder) / "pillarbox"
             link.symlink_to(BINARY)
             text = subprocess.run([link, "--help"], check=True, capture_output=True, text=True, timeout=30).stdout
-        commands = set(re.findall(r"(?m)^  pillarbox (\w+)", text))
-        self.assertIn("check", commands)
-        for file in FILES.values():
+        rows = dict(re.findall(r"(?m)^  pillarbox (\w+)(?: (\w+(?:\|\w+)+))?", text))
+        self.assertEqual(rows["queue"], "list|run|show|retry|remove")
+        where = {  # the command itself, as its shell has it
+            "bash": r"(?m)^    {}\) _pillarbox_{} ;;$",
+            "zsh": r"(?m)^{}\) _arguments ",
+            "fish": r"(?m)^complete -c pillarbox -n __fish_use_subcommand -a {} ",
+        }
+        for name, file in FILES.items():
             shell = (FOLDER / file.format("pillarbox")).read_text()
-            for command in commands:
-                self.assertRegex(shell, rf"\b{command}\b")
+            for command, words in rows.items():
+                self.assertRegex(shell, where[name].replace("{}", command))
+                self.assertIn(words.replace("|", " "), shell)
 
 
 if __name__ == "__main__":

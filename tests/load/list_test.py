@@ -45,22 +45,26 @@ class List(LoadCase):
         later = new_id(time.time_ns())
         queue.write(later + ".state", State().encode())
         queue.write(later, b"pillarbox-queue 1\nnonsense")
-        queue.write(new_id(1), b"")
+        empty = new_id(1)
+        queue.write(empty, b"")
         queue.write("tmp.abc", b"")
         (queue.folder / new_id(2)).mkdir()
         (queue.folder / new_id(3)).symlink_to(expected[0]["id"])
         before = queue.names()
 
         text, peak = self.listed("queue", "pillarbox", "queue", "list", "--json")
-        found = [{key: entry[key] for key in expected[0]} for entry in json.loads(text)]
+        entries = json.loads(text)
+        found = [{key: entry[key] for key in expected[0]} for entry in entries if "error" not in entry]
+        self.assertEqual([entry["id"] for entry in entries if "error" in entry], [empty, later])
         self.assertEqual(len(found), MESSAGES)
         for mine, theirs in zip(found, expected):
             self.assertEqual(mine, theirs)
 
         text, other_peak = self.listed("queue", "mailq")
         lines = text.split("\n")
-        self.assertEqual(lines[-2:], [f"{MESSAGES} messages", ""])
-        self.assertEqual([line.split()[0] for line in lines[:-2] if not line.startswith(" ")], [each["id"] for each in expected])
+        self.assertEqual(lines[-2:], [f"{MESSAGES + 2} messages", ""])
+        self.assertEqual([line.split()[0] for line in lines[:-2] if not line.startswith(" ")],
+                         sorted([empty, later, *(each["id"] for each in expected)]))
         self.assertEqual([line.strip() for line in lines if line.startswith("    b")], [who for each in expected for who in each["recipients"]])
         self.assertEqual(queue.names(), before, "a look changes nothing")
 

@@ -13,7 +13,7 @@ COUNT = 300
 SEED = 5322
 PILLARBOX, POSTFIX, EXIM = "pillarbox", "postfix", "exim"
 SERVERS = ALL = (PILLARBOX, POSTFIX, EXIM)
-OTHERS, NONE = (POSTFIX, EXIM), ()
+NONE = ()
 
 @dataclasses.dataclass(frozen=True)
 class Element:
@@ -345,20 +345,15 @@ FRAMES = (
     Frame((("Resent-To", ALL), ("Resent-Cc", ALL), ("Resent-Bcc", ALL), ("To", NONE), ("Bcc", NONE))),
     Frame(("Resent-From: f@x.test", ("RESENT-TO ", ALL), RECEIVED, ("resent-cc", ALL), ("To", NONE))),
     Frame((RECEIVED, ("Resent-Bcc", ALL), ("To", NONE), ("Cc", NONE))),
-    # ------ Where the servers differ
     Frame(
         (
             *("Resent-From: f@x.test", ("Resent-To", ALL), ("Resent-Cc", ALL)),
-            *("Resent-From: g@x.test", ("Resent-To", OTHERS), ("Resent-Cc", OTHERS)),
-            *("Resent-From: h@x.test", ("Resent-To", OTHERS), ("To", NONE)),
+            *("Resent-From: g@x.test", ("Resent-To", ALL), ("Resent-Cc", ALL)),
+            *("Resent-From: h@x.test", ("Resent-To", ALL), ("To", NONE)),
         ),
-        why="RFC 5322 section 3.6.6: each resending puts its block in front. The recipients of the older blocks have the"
-        " message already.",
     ),
-    Frame(
-        (("Resent-To", ALL), "Subject: t", ("Resent-To", OTHERS), ("Cc", NONE), ("Resent-Cc", OTHERS)),
-        why="As before: a block is in one piece.",
-    ),
+    Frame((("Resent-To", ALL), "Subject: t", ("Resent-To", ALL), ("Cc", NONE), ("Resent-Cc", ALL))),
+    # ------ Where the servers differ
     Frame(
         ("Resent-From: f@x.test", ("To", (PILLARBOX, POSTFIX)), ("Cc", (PILLARBOX, POSTFIX))),
         why="RFC 5322 section 3.6.6: a block that names no recipients resends nothing. To Exim any Resent- field makes"

@@ -187,7 +187,7 @@ def contents() -> Iterator[Case]:
         (HEADER + (b"y" * 69 + b"\n") * 150_000,),
         NOTHING,
         status=69,
-        says="552",
+        says="too large for the server",
     )
     # Postfix ends a line at a bare LF as well, and there takes a dot off that is not stuffed; a bare CR it keeps.
     untouched = HEADER.replace(b"\n", b"\r\n") + b"a\n.b\n..c\r\n.d\r\re\rf\0g\r\n.h"

@@ -15,7 +15,8 @@ import peer
 
 PACKAGES = (
     *("cron", "at", "bsd-mailx", "mailutils", "s-nail", "mutt", "git-email", "php-cli", "python3", "sudo", "logwatch"),
-    *("libemail-sender-perl", "libmime-lite-perl"),
+    *("libemail-sender-perl", "libmime-lite-perl", "php-symfony-mailer", "php-swiftmailer"),
+    *("php-mbstring", "anacron"),
     "msmtp-mta",  # the mail server that some of them depend on; Pillarbox takes its place
     *("dash", "coreutils", "mawk", "libc-bin"),  # for shell scripts, in UTF-8
 )
@@ -53,9 +54,12 @@ class Program:
     status: int = 0  # when the message was taken, or waits
     refused: int | None = None  # when it is refused for good; default: what sendmail said
     says: str = ""  # then, or the system's log says it: a pattern with the `code` of sendmail in it
+    speaks_smtp: bool = False  # to sendmail -bs, which has one answer for all recipients
 
 
 MAILX = f"-s Grüße -c {CAROL} -b {DAVE} {BOB} < text"
+PHP = "php8.2 -d extension=mbstring -d extension=ctype -d extension=iconv"  # which maintainer scripts would switch on
+HEARD_BY_SMTP = r'code "5\d\d".*5\.7\.1 Not here'
 TO_ROOT = {"to": ("root@example.com",), "recipients": (ADMIN,)}
 
 PROGRAMS = (
@@ -69,6 +73,17 @@ PROGRAMS = (
         subject=r"Cron <alice@\S+> cat text",
         refused=0,
         says=r"\(alice\) MAIL \(mailed \d+ bytes of output but got status 0x{code:04x} from MTA",
+    ),
+    Program(
+        "anacron",
+        f"anacron -d -f -n -s -t {HOMES['alice']}/anacrontab -S /var/spool/anacron",
+        user="root",
+        sender="root@example.com",
+        author="root@example.com",
+        subject=r"Anacron job 'show' on \S+",
+        refused=0,
+        says="mailer process (/usr/sbin/sendmail) exited with status {code}".replace("(", r"\(").replace(")", r"\)"),
+        **TO_ROOT,
     ),
     Program(
         "at",
@@ -98,6 +113,9 @@ PROGRAMS = (
         subject=r"\[PATCH\] Grüße",
         body="(?s).*" + re.escape("".join(f"+{line}\n" for line in TEXT.splitlines())) + ".*",
     ),
+    Program("Symfony Mailer", f"{PHP} symfony.php", refused=1, says=HEARD_BY_SMTP, speaks_smtp=True),
+    Program("Symfony Mailer, not by SMTP", f"{PHP} symfony.php '/usr/sbin/sendmail -t -i'", refused=1),
+    Program("Swiftmailer", f"{PHP} swiftmailer.php", refused=1, says=HEARD_BY_SMTP, speaks_smtp=True),
     Program("PHP mail()", "php8.2 send.php", sender="bounces@example.com", refused=1),
     Program("Email::Sender", "perl email-sender.pl", to=(BOB, CAROL, DAVE), says="error when closing pipe to sendmail"),
     Program("MIME::Lite", "perl mime-lite.pl", says="error closing /usr/lib/sendmail"),
@@ -134,6 +152,33 @@ $headers = "From: alice@example.com\\r\\nCc: {CAROL}\\r\\nBcc: {DAVE}\\r\\nConte
 $subject = "=?UTF-8?B?" . base64_encode("Grüße") . "?=";
 exit(mail("{BOB}", $subject, file_get_contents("text"), $headers, "-fbounces@example.com") ? 0 : 1);
 """,
+    "symfony.php": f"""\
+<?php
+require "Symfony/Component/Mailer/autoload.php";
+$mail = (new Symfony\\Component\\Mime\\Email())->from("alice@example.com")->to("{BOB}")->cc("{CAROL}")->bcc("{DAVE}")
+    ->subject("Grüße")->text(file_get_contents("text"));
+$dsn = "sendmail://default" . (isset($argv[1]) ? "?command=" . rawurlencode($argv[1]) : "");
+try {{
+    (new Symfony\\Component\\Mailer\\Mailer(Symfony\\Component\\Mailer\\Transport::fromDsn($dsn)))->send($mail);
+}} catch (Symfony\\Component\\Mailer\\Exception\\TransportExceptionInterface $error) {{
+    echo $error->getMessage();
+    exit(1);
+}}
+""",
+    "swiftmailer.php": f"""\
+<?php
+error_reporting(E_ALL & ~E_DEPRECATED);
+require "Swift/autoload.php";
+$mail = (new Swift_Message("Grüße"))->setFrom("alice@example.com")->setTo("{BOB}")->setCc("{CAROL}")->setBcc("{DAVE}")
+    ->setBody(file_get_contents("text"), "text/plain");
+try {{
+    (new Swift_Mailer(new Swift_SendmailTransport("/usr/sbin/sendmail -bs")))->send($mail);
+}} catch (Swift_TransportException $error) {{
+    echo $error->getMessage();
+    exit(1);
+}}
+""",
+    "anacrontab": f"1 0 show cat {HOMES['alice']}/text\n",
     "email-sender.pl": f"""\
 use Email::Simple;
 use Email::Sender::Simple qw(sendmail);

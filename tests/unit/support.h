@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
+#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -96,6 +97,20 @@ Result<std::string> everything(Readable& source, std::size_t piece = 4096) {
     if (*count == 0) return out;
     out.append(buffer.data(), *count);
   }
+}
+
+#ifdef __SANITIZE_ADDRESS__
+constexpr bool sanitized = true;  // and ten times as slow
+#else
+constexpr bool sanitized = false;
+#endif
+
+// Processor time that something takes: hostile input must not cost more than its size.
+template <class Work>
+double seconds_of(Work work) {
+  const std::clock_t began = std::clock();
+  work();
+  return static_cast<double>(std::clock() - began) / CLOCKS_PER_SEC;
 }
 
 // A folder that is there for one test.

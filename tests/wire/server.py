@@ -215,7 +215,7 @@ class Server:
         method = getattr(self, "do_" + step.verb.replace("-", "_"), None)
         if not method:
             raise Mismatch(f"the case has an unknown step, {step.verb}")
-        if following and following.verb == "cut" and step.verb in ("say", "close"):
+        if following and following.verb in ("cut", "eof") and step.verb in ("say", "close"):
             method(step, watch=False)
         else:
             method(step)
@@ -430,11 +430,20 @@ class Server:
         else:
             self.no_plain_text()
 
-    def do_tls_nonsense(self, step):
-        """The client begins a handshake and gets the words of the line (or nothing) for an answer; and it closes."""
+    def await_handshake(self):
         raw = self.channel.receive()
         if raw[:1] != b"\x16":
             raise Mismatch(f"no TLS handshake but\n    C: {show(raw)}")
+
+    def do_tls_reset(self, step):
+        """The client begins a handshake, and the connection is reset."""
+        self.await_handshake()
+        self.note("TLS reset")
+        self.channel.reset()
+
+    def do_tls_nonsense(self, step):
+        """The client begins a handshake and gets the words of the line (or nothing) for an answer; and it closes."""
+        self.await_handshake()
         if step.words:
             self.channel.put(" ".join(step.words).encode() + CRLF)
         self.note("TLS nonsense")

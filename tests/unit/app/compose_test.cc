@@ -14,7 +14,7 @@ using test::succeeds;
 class CountingSystem final : public base::System {
  public:
   [[nodiscard]] std::string host_name() const override { return "host"; }
-  [[nodiscard]] std::string fully_qualified_name() const override { return "host.example.com"; }
+  [[nodiscard]] std::string fully_qualified_name() const override { return name; }
   [[nodiscard]] std::string login() const override {
     ++lookups;
     return "alice";
@@ -26,6 +26,7 @@ class CountingSystem final : public base::System {
   [[nodiscard]] std::optional<std::string> environment(const std::string& /*name*/) const override { return {}; }
 
   mutable int lookups = 0;
+  std::string name = "host.example.com";
 };
 
 class Composing : public ::testing::Test {
@@ -65,6 +66,49 @@ TEST_F(Composing, LooksUpWhoIsNotNamed) {
   // Of a message that is sent on it is Resent-From that is missing.
   const std::string again = header("Resent-To: c@x.test\nFrom: b@x.test\n\n", {.recipients = {"c@x.test"}});
   EXPECT_TRUE(contains(again, "Resent-From: Alice <alice@host.example.com>\r\n")) << again;
+}
+
+TEST_F(Composing, SetsThoseApartWhoseAliasesNameNobody) {
+  const test::Folder folder;
+  account.aliases = folder.write("aliases", "gone: |/bin/true\nempty:\nroot: admin@x.test\n");
+  const Composer composer(account, {}, "sendmail", system, clock);
+  const auto compose = [&](const std::vector<std::string>& recipients) {
+    return composer.compose({.recipients = recipients},
+                            *mail::read_header(std::make_unique<base::MemorySource>(""), mail::Normaliser::Nul::drop));
+  };
+  const auto some = compose({"gone", "root", "empty@host", "gone@elsewhere.test"});
+  ASSERT_TRUE(succeeds(some));
+  const auto texts = [](const std::vector<mail::Address>& addresses) {
+    std::string all;
+    for (const mail::Address& address : addresses) all += address.text() + " ";
+    return all;
+  };
+  EXPECT_EQ(texts(some->transaction.envelope.recipients()), "admin@x.test gone@elsewhere.test ");
+  EXPECT_EQ(texts(some->unreachable), "gone@host.example.com empty@host ");
+  EXPECT_TRUE(test::fails_as(compose({"gone", "empty"}), Error::Kind::no_user));
+}
+
+TEST_F(Composing, MakesNoMessageIdThatIsEverybodys) {
+  const auto id_of = [&](const char* sender) {
+    const std::string whole = header("From: b@x.test\n\n", {.sender = sender, .recipients = {"c@x.test"}});
+    const std::size_t begin = whole.find('@', whole.find("\r\nMessage-ID: <"));
+    return whole.substr(begin + 1, whole.find('>', begin) - begin - 1);
+  };
+  EXPECT_EQ(id_of("a@x.test"), "x.test");
+  for (const char* sender : {"a", "a@localhost", "a@LocalHost.localdomain", ""}) EXPECT_EQ(id_of(sender), system.name);
+  for (const char* name : {"localhost", "localhost.localdomain"}) {
+    system.name = name;
+    account.helo.clear();
+    account.hosts.clear();
+    EXPECT_EQ(id_of("a"), "pillarbox.invalid");
+    for (const char* host : {"127.0.0.1", "::1", "fe80::a", "localhost"})
+      account.hosts.push_back({.name = host, .port = {}});
+    EXPECT_EQ(id_of("a"), "pillarbox.invalid");
+    account.hosts.push_back({.name = "smtp.example.net", .port = {}});
+    EXPECT_EQ(id_of("a"), "smtp.example.net");
+    account.helo = "me.example.net";
+    EXPECT_EQ(id_of("a"), "me.example.net");
+  }
 }
 
 TEST_F(Composing, EnforcesAnAuthor) {

@@ -27,8 +27,8 @@ class FakeDns final : public base::Dns {
 constexpr auto submissions = "_submissions._tcp.example.com";
 constexpr auto submission = "_submission._tcp.example.com";
 
-std::string found(const FakeDns& dns) {
-  const auto result = discover("example.com", dns);
+std::string found(const FakeDns& dns, const Wanted& wanted = {}) {
+  const auto result = discover("example.com", wanted, dns);
   if (!result) return "error";
   if (!*result) return "nothing";
   return (*result)->host + ":" + std::to_string((*result)->port) + ((*result)->tls == Tls::implicit ? " implicit" : "");
@@ -51,6 +51,18 @@ TEST(Discover, TakesTheLowestPriorityThenTheGreatestWeight) {
   EXPECT_EQ(found(dns), "heavy.example.com:587");
 }
 
+TEST(Discover, TakesWhatIsWantedAlone) {
+  FakeDns dns;
+  dns.records[submissions] = {{20, 0, 465, "mx.example.com"}};
+  dns.records[submission] = {{10, 0, 587, "mx.example.com"}, {5, 0, 25, "old.example.com"}};
+  EXPECT_EQ(found(dns, {.tls = Tls::implicit}), "mx.example.com:465 implicit");
+  for (const Tls tls : {Tls::starttls, Tls::opportunistic, Tls::off}) {
+    EXPECT_EQ(found(dns, {.tls = tls}), "old.example.com:25");
+  }
+  EXPECT_EQ(found(dns, {.port = 587}), "mx.example.com:587");
+  EXPECT_EQ(found(dns, {.tls = Tls::implicit, .port = 587}), "nothing");
+}
+
 TEST(Discover, PassesOverWhatIsNoServer) {
   FakeDns dns;
   dns.records[submissions] = {{0, 0, 0, ""}};
@@ -63,7 +75,7 @@ TEST(Discover, PassesOverWhatIsNoServer) {
 TEST(Discover, TellsWhenNobodyAnswers) {
   FakeDns dns;
   dns.silent = true;
-  EXPECT_TRUE(test::fails_as(discover("example.com", dns), Error::Kind::temporary));
+  EXPECT_TRUE(test::fails_as(discover("example.com", {}, dns), Error::Kind::temporary));
 }
 
 TEST(AHost, BelongsToADomain) {

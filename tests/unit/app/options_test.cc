@@ -25,6 +25,7 @@ constexpr auto table = std::to_array<Option>({
     {"dry-run", '\0', Argument::none, "", "do nothing"},
     {"-d", 'd', Argument::attached, "", ""},
     {"-q", 'q', Argument::attached, "", ""},
+    {"-o", 'o', Argument::setting, "", ""},
 });
 
 Result<Options> parse(Words words, Operands operands = Operands::anywhere) {
@@ -36,7 +37,8 @@ std::string read(Words words, Operands operands = Operands::anywhere) {
   const auto options = parse(std::move(words), operands);
   if (!options) return "!" + options.error().text;
   std::string out;
-  for (const char* key : {"verbose", "ignore-dots", "from", "password", "server", "smtp", "dry-run", "-d", "-q"}) {
+  for (const char* key :
+       {"verbose", "ignore-dots", "from", "password", "server", "smtp", "dry-run", "-d", "-q", "-o"}) {
     for (const std::string& value : options->all(key)) out += std::string(key) + "=" + value + " ";
   }
   out += "|";
@@ -67,6 +69,19 @@ TEST(Letters, OfAttachedArgumentsTakeNoWord) {
   EXPECT_EQ(read({"-q", "a@b"}), "-q= | a@b");
   EXPECT_EQ(read({"-q15m", "a@b"}), "-q=15m | a@b");
   EXPECT_EQ(read({"-vq"}), "verbose= -q= |");
+}
+
+TEST(Letters, OfSettingsTakeTheWordThatBelongsToOne) {
+  for (const std::string setting : {"A", "T", "Q", "Mr", "Ma", "Ms"}) {
+    EXPECT_EQ(read({"-o" + setting, "f", "a@b"}), "-o=" + setting + " | a@b");
+    EXPECT_EQ(read({"-o", setting, "f", "a@b"}), "-o=" + setting + " | a@b");
+    EXPECT_EQ(read({"-o" + setting, "-v", "a@b"}), "verbose= -o=" + setting + " | a@b");
+    EXPECT_EQ(read({"-o" + setting + "f", "a@b"}), "-o=" + setting + "f | a@b");
+    EXPECT_EQ(read({"-o" + setting}), "-o=" + setting + " |");
+  }
+  for (const std::string setting : {"i", "m", "em", "db", "7", "s", "o", "M"}) {
+    EXPECT_EQ(read({"-o" + setting, "a@b"}), "-o=" + setting + " | a@b");
+  }
 }
 
 TEST(LongOptions, TakeTheirArgumentBehindEqualsOrApart) {

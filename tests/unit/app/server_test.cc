@@ -11,7 +11,6 @@ namespace {
 using namespace std::string_view_literals;
 using test::contains;
 using test::fails_as;
-using test::succeeds;
 
 constexpr auto usage = Error::Kind::usage;
 
@@ -108,32 +107,6 @@ TEST(AServer, NeverShowsControlBytesInItsError) {
   for (const char c : server.error().text) EXPECT_FALSE(base::is_control(c));
 }
 
-TEST(APort, IsANumberFrom1To65535) {
-  EXPECT_EQ(*parse_port("1"), 1);
-  EXPECT_EQ(*parse_port("65535"), 65535);
-  for (const char* text :
-       {"", "0", "65536", "-1", "+1", " 1", "1 ", "0x19", "4294967321", "18446744073709551641", "smtp"}) {
-    EXPECT_TRUE(fails_as(parse_port(text), usage)) << text;
-  }
-}
-
-TEST(AHeloName, IsAHostNameOrALiteral) {
-  for (const char* text : {"host", "host.example.com", "[192.0.2.1]", "[IPv6:2001:db8::1]", "host_1", "h-1.example"}) {
-    const auto helo = parse_helo(text);
-    ASSERT_TRUE(succeeds(helo)) << text;
-    EXPECT_EQ(*helo, text);
-  }
-}
-
-TEST(AHeloName, CarriesNothingIntoTheDialogue) {
-  for (const std::string_view text :
-       {""sv, "a b"sv, "a\r\nMAIL FROM:<x>"sv, "a\n"sv, "a\r"sv, "a\0b"sv, "a\tb"sv, "[]"sv, "[a b]"sv, "[a"sv, "a]"sv,
-        "<a>"sv, "a;b"sv, "m\xc3\xbc.example"sv, "a@b"sv, "\"a\""sv}) {
-    EXPECT_TRUE(fails_as(parse_helo(text), usage)) << base::escape(text);
-  }
-  EXPECT_TRUE(fails_as(parse_helo(std::string(256, 'a')), usage));
-}
-
 std::string proxy(const std::string& text) {
   const auto parsed = parse_proxy(base::Secret(text));
   if (!parsed) return contains(parsed.error().text, "hunter2") ? "shown!" : "!";
@@ -152,24 +125,6 @@ TEST(AProxy, IsRefusedWithoutItsPassword) {
        {"", "proxy.example:1080", "https://alice:hunter2@x:1", "smtp://x", "http://", "http://a:hunter2@",
         "socks5://alice:hunter2@x:99999", "socks5://x/path", "http://alice:hunter2@x y:1", "http://x\n:1", "://x"}) {
     EXPECT_EQ(proxy(text), "!") << text;
-  }
-}
-
-TEST(ASourceAddress, IsNumeric) {
-  for (const char* good : {"127.0.0.1", "192.0.2.7", "::1", "2001:db8::1", "fe80::1%eth0"}) {
-    EXPECT_TRUE(succeeds(parse_source_address(good))) << good;
-  }
-  for (const char* bad : {"", "localhost", "eth0", "127.1", "1.2.3.4:5", "[::1]", "host!1.2.3.4", "1.2.3.4\n"}) {
-    EXPECT_TRUE(fails_as(parse_source_address(bad), Error::Kind::usage)) << bad;
-  }
-}
-
-TEST(Notify, IsNeverOrSomeOfThree) {
-  EXPECT_EQ(parse_notify("never"), "NEVER");
-  EXPECT_EQ(parse_notify("Failure"), "FAILURE");
-  EXPECT_EQ(parse_notify("delay,SUCCESS,delay"), "SUCCESS,DELAY");
-  for (const char* bad : {"", "never,success", "failure,", "failure success", "all", ",", " never"}) {
-    EXPECT_FALSE(parse_notify(bad)) << bad;
   }
 }
 

@@ -23,7 +23,7 @@ class SmtpServerTest : public ::testing::Test {
     return code("RCPT TO:<b@x.test> " + std::string(parameters));
   }
 
-  SmtpServer server{"host"};
+  SmtpServer server{"host", 1000};
 };
 
 TEST_F(SmtpServerTest, TakesAnEnvelope) {
@@ -45,10 +45,19 @@ TEST_F(SmtpServerTest, TakesAnEnvelope) {
 
 TEST_F(SmtpServerTest, OffersWhatItKeepsAndNoMore) {
   const std::string text = wire_text(server.command("EHLO x"));
-  EXPECT_EQ(text, "250-host\r\n250-PIPELINING\r\n250-SIZE\r\n250-8BITMIME\r\n250-DSN\r\n250 ENHANCEDSTATUSCODES\r\n");
+  EXPECT_EQ(text,
+            "250-host\r\n250-PIPELINING\r\n250-SIZE 1000\r\n250-8BITMIME\r\n250-DSN\r\n250 ENHANCEDSTATUSCODES\r\n");
   EXPECT_EQ(wire_text(server.command("helo x")), "250 host\r\n");
   EXPECT_EQ(code("STARTTLS"), 502);
   EXPECT_EQ(code("AUTH PLAIN AGEAYg=="), 502);
+}
+
+TEST_F(SmtpServerTest, RefusesWhatWillBeTooLarge) {
+  for (const char* size : {"SIZE=1001", "SIZE=99999999999", "BODY=8BITMIME SIZE=1001"}) {
+    EXPECT_EQ(wire_text(server.command("MAIL FROM:<a@x.test> " + std::string(size))).substr(0, 10), "552 5.3.4 ")
+        << size;
+    EXPECT_EQ(code("RCPT TO:<b@x.test>"), 503) << size;
+  }
 }
 
 TEST_F(SmtpServerTest, KnowsTheNullSender) {
@@ -89,7 +98,7 @@ TEST_F(SmtpServerTest, RefusesWhatIsNoAddress) {
 }
 
 TEST_F(SmtpServerTest, ReadsParameters) {
-  for (const char* good : {"", "BODY=7BIT", "body=8bitmime", "SIZE=0", "SIZE=99999999999", "RET=FULL", "RET=hdrs",
+  for (const char* good : {"", "BODY=7BIT", "body=8bitmime", "SIZE=0", "SIZE=1000", "RET=FULL", "RET=hdrs",
                            "ENVID=a+20b", "SMTPUTF8", "BODY=8BITMIME  SIZE=12\tRET=FULL"}) {
     EXPECT_EQ(mail_with(good), 250) << good;
   }
@@ -104,31 +113,33 @@ TEST_F(SmtpServerTest, ReadsParameters) {
   for (const char* good : {"NOTIFY=NEVER", "NOTIFY=success,Delay", "ORCPT=rfc822;b+2Bc@x.test"}) {
     EXPECT_EQ(recipient_with(good), 250) << good;
   }
-  for (const char* bad : {"NOTIFY=", "NOTIFY=NEVER,SUCCESS", "ORCPT=b@x.test"})
+  for (const char* bad :
+       {"NOTIFY=", "NOTIFY=NEVER,SUCCESS", "ORCPT=b@x.test", "ORCPT=;b", "ORCPT=rfc822;a+2", "ORCPT=a b;c"})
     EXPECT_EQ(recipient_with(bad), 501) << bad;
   EXPECT_EQ(recipient_with("RET=FULL"), 555);
 }
 
 TEST_F(SmtpServerTest, HandsOnWhatReportsAreWanted) {
   mail_with("RET=HDRS ENVID=a+20b");
-  code("RCPT TO:<b@x.test> NOTIFY=SUCCESS");
   const smtp::Dsn dsn = server.take().dsn;
   EXPECT_EQ(dsn.returned, "HDRS");
   EXPECT_EQ(dsn.envelope_id, "a b");
-  EXPECT_EQ(dsn.notify, "SUCCESS");
 }
 
-TEST_F(SmtpServerTest, MergesWhatRecipientsWant) {
-  const auto merged = [&](const std::vector<std::string>& words) {
-    code("MAIL FROM:<>");
-    for (const std::string& word : words) code("RCPT TO:<b@x.test>" + (word.empty() ? "" : " NOTIFY=" + word));
-    return server.take().dsn.notify;
-  };
-  EXPECT_EQ(merged({"", ""}), "");
-  EXPECT_EQ(merged({"NEVER", "NEVER"}), "NEVER");
-  EXPECT_EQ(merged({"NEVER", "DELAY"}), "DELAY");
-  EXPECT_EQ(merged({"NEVER", ""}), "FAILURE");
-  EXPECT_EQ(merged({"SUCCESS", "DELAY,FAILURE"}), "SUCCESS,FAILURE,DELAY");
+TEST_F(SmtpServerTest, HandsOnWhatEachRecipientWants) {
+  code("MAIL FROM:<>");
+  code("RCPT TO:<b@x.test> NOTIFY=delay,FAILURE");
+  code("RCPT TO:<c@x.test>");
+  code("RCPT TO:<bad@@x> NOTIFY=NEVER");
+  code("RCPT TO:<d@x.test> ORCPT=rfc822;b+2Bc@x.test NOTIFY=NEVER");
+  const auto asked = server.take().asked;
+  ASSERT_EQ(asked.size(), 3U);
+  EXPECT_EQ(asked[0].notify, "FAILURE,DELAY");
+  EXPECT_TRUE(asked[1].empty());
+  EXPECT_EQ(asked[2].notify, "NEVER");
+  EXPECT_EQ(asked[2].original, "rfc822;b+2Bc@x.test");
+  code("MAIL FROM:<>");
+  EXPECT_TRUE(server.take().asked.empty());
 }
 
 TEST_F(SmtpServerTest, AnswersTheRest) {

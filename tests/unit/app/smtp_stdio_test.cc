@@ -33,7 +33,7 @@ Session play(base::Source& input, const smtp::Reply& outcome = {250, {"2.0.0 acc
     session.seen += "[" + *text + "] ";
     return outcome;
   };
-  session.code = serve_smtp(input, "host", write, submit);
+  session.code = serve_smtp(input, SmtpServer("host", 1000), write, submit);
   return session;
 }
 
@@ -105,7 +105,7 @@ TEST(SmtpStdio, EndsWithAFailure) {
   EXPECT_EQ(play(half).seen, "220 250 250 354 421 ");
   test::PiecesSource more("NOOP\r\nNOOP\r\n", 1);
   const auto deaf = [](std::string_view) { return false; };
-  EXPECT_EQ(serve_smtp(more, "host", deaf, {}), 74);
+  EXPECT_EQ(serve_smtp(more, SmtpServer("host", 1000), deaf, {}), 74);
 }
 
 TEST(SmtpStdio, EndsASilence) {

@@ -26,9 +26,9 @@ std::string read(const std::string& text, LoneDot dot) {
   return first;
 }
 
-const std::vector<std::string> harmless = {
-    "",     "\n",    "a",    "a\n",     "..",         "..\n",   "a\n..\n", ". \n",      ".\t\n", "a\n. \n",  ".a\n",
-    "a.\n", "a\n.b", " .\n", "a\n .\n", "\r\n..\r\n", ".\ra\n", "a\n..",   "a\r\n.\rb", "...\n", "a\n.\r.\n"};
+const std::vector<std::string> harmless = {"",        "\n",         "a",       "a\n",   "..",     "..\n",  "a\n..\n",
+                                           ". \n",    ".\t\n",      "a\n. \n", ".a\n",  "a.\n",   "a\n.b", " .\n",
+                                           "a\n .\n", "\r\n..\r\n", "a\n..",   "...\n", "a\r..\r"};
 
 TEST(ALoneDot, IsNoneWithMoreOnItsLine) {
   for (const std::string& text : harmless) {
@@ -50,6 +50,8 @@ TEST(ALoneDot, EndsWhatIsTyped) {
   EXPECT_EQ(read(".\nb\n", LoneDot::ends_terminal), "");
   EXPECT_EQ(read("a\n..\n.\nb\n", LoneDot::ends_terminal), "a\n..\n");
   EXPECT_EQ(read("a\n.", LoneDot::ends_terminal), "a\n");
+  EXPECT_EQ(read("a\n.\r\r\nb\n", LoneDot::ends_terminal), "a\n");
+  EXPECT_EQ(read("a\r.\rb\r", LoneDot::ends_terminal), "a\r");
 }
 
 TEST(ALoneDot, EndsWhatIsTypedAtOnce) {
@@ -67,15 +69,20 @@ TEST(ALoneDot, OnThePipesLastLineIsDropped) {
   EXPECT_EQ(read("a\n.", LoneDot::ends_pipe), "a\n");
   EXPECT_EQ(read("a\n.\n", LoneDot::ends_pipe), "a\n");
   EXPECT_EQ(read("a\r\n.\r\n", LoneDot::ends_pipe), "a\r\n");
+  EXPECT_EQ(read("a\n.\r\r\n", LoneDot::ends_pipe), "a\n");
+  for (const char* end : {".", ".\r", ".\n", ".\r\r\n"}) {
+    EXPECT_EQ(read("a\r" + std::string(end), LoneDot::ends_pipe), "a\r") << base::escape(end);
+  }
 }
 
 TEST(ALoneDot, WithMoreBehindItInAPipeIsContent) {
-  for (const std::string text :
-       {".\n\n", ".\na", "a\n.\nb\n", "a\r\n.\r\nb\r\n", "a\n.\n\n", ".\r\n\r\n", "a\n.\r\nb"}) {
+  for (const std::string text : {".\n\n", ".\na", "a\n.\nb\n", "a\r\n.\r\nb\r\n", "a\n.\n\n", ".\r\n\r\n", "a\n.\r\nb",
+                                 ".\ra\n", "a\r\n.\rb", "a\r.\r\r", "a\r.\n\r"}) {
     EXPECT_EQ(read(text, LoneDot::ends_pipe), text) << base::escape(text);
   }
   EXPECT_EQ(read("a\n.\n.\n", LoneDot::ends_pipe), "a\n.\n") << "the very last line alone";
   EXPECT_EQ(read(".\n.\n.", LoneDot::ends_pipe), ".\n.\n");
+  EXPECT_EQ(read("a\n.\r.\n", LoneDot::ends_pipe), "a\n.\r");
 }
 
 TEST(ALoneDot, IsFoundAtTheEdgeOfEveryChunk) {

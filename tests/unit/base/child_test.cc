@@ -2,12 +2,41 @@
 
 #include <gtest/gtest.h>
 #include <signal.h>  // NOLINT(modernize-deprecated-headers): kill is not in <csignal>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include <array>
+#include <cerrno>
+#include <cstdarg>
 #include <fstream>
 
 #include "base/clock.h"
 #include "support.h"
+
+namespace {
+
+bool without_pidfd = false;
+
+}  // namespace
+
+// The linker puts it in place of the C library's (tests/unit/CMakeLists.txt).
+extern "C" {
+
+long __real_syscall(long number, ...);
+
+long __wrap_syscall(long number, ...) {
+  if (number == SYS_pidfd_open && without_pidfd) {
+    errno = ENOSYS;
+    return -1;
+  }
+  va_list more;
+  va_start(more, number);
+  std::array<long, 6> given{};
+  for (long& each : given) each = va_arg(more, long);
+  va_end(more);
+  return __real_syscall(number, given[0], given[1], given[2], given[3], given[4], given[5]);
+}
+}
 
 namespace pillarbox::base {
 namespace {
@@ -35,6 +64,11 @@ TEST(ACommand, MayWriteMoreThanAnybodyReads) {
   EXPECT_EQ(line_of("echo first; head -c 1000000 /dev/zero; head -c 1000000 /dev/zero >&2"), "first");
 }
 
+TEST(ACommand, HasItsLimitHoweverMuchItWrites) {
+  EXPECT_TRUE(fails_as(line_of_command("exec yes", std::chrono::milliseconds(300)), Error::Kind::temporary));
+  EXPECT_TRUE(fails_as(line_of_command("exec yes >&2", std::chrono::milliseconds(300)), Error::Kind::temporary));
+}
+
 TEST(ACommand, ThatFailsIsToldWithItsOwnWords) {
   const auto failed = line_of_command("echo hunter2; echo 'no such entry' >&2; exit 3", long_enough);
   ASSERT_TRUE(fails_as(failed, Error::Kind::io));
@@ -53,7 +87,7 @@ TEST(ACommand, WhoseEndCannotBeToldHasFailed) {
 
 TEST(ACommand, ThatTakesTooLongIsKilledWithItsChildren) {
   const std::string file = ::testing::TempDir() + "child-" + std::to_string(::getpid());
-  const auto late = line_of_command("sleep 1000 & echo $! > " + file + "; wait", std::chrono::milliseconds(300));
+  const auto late = line_of_command("sleep 1000 & echo $! > " + file + "; wait", std::chrono::seconds(3));
   EXPECT_TRUE(fails_as(late, Error::Kind::temporary));
   int sleeper = 0;
   std::ifstream(file) >> sleeper;
@@ -74,6 +108,15 @@ TEST(ACommand, IsNotWaitedForBeyondItsEnd) {
   const auto began = Instant::clock::now();
   EXPECT_EQ(line_of("sleep 1000 & echo hunter2"), "hunter2") << "what it leaves running holds the pipe";
   EXPECT_LT(Instant::clock::now() - began, long_enough);
+}
+
+TEST(ACommand, HasNoMoreTimeWhereTheKernelDoesNotTellOfItsEnd) {
+  without_pidfd = true;
+  EXPECT_EQ(line_of("echo hunter2"), "hunter2");
+  EXPECT_TRUE(contains(line_of("exec >&- 2>&-; exit 3"), "status 3"));
+  const auto silent = line_of_command("echo hunter2; exec >&- 2>&-; sleep 1000", std::chrono::milliseconds(300));
+  EXPECT_TRUE(fails_as(silent, Error::Kind::temporary));
+  without_pidfd = false;
 }
 
 TEST(ACommand, HasNoInputAndNoTerminal) {

@@ -4,11 +4,33 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 
 #include "support.h"
+
+namespace {
+
+bool folders_fail = false;
+
+}  // namespace
+
+// The linker puts it in place of the kernel's (tests/unit/CMakeLists.txt).
+extern "C" {
+
+int __real_fsync(int fd);
+
+int __wrap_fsync(int fd) {
+  struct stat status {};
+  if (folders_fail && ::fstat(fd, &status) == 0 && S_ISDIR(status.st_mode)) {
+    errno = EIO;
+    return -1;
+  }
+  return __real_fsync(fd);
+}
+}
 
 namespace pillarbox::base {
 namespace {
@@ -55,6 +77,18 @@ TEST(ANewFile, NeedsItsFolder) {
   const auto result = write_new_file(folder.path("no/a"), "text", false);
   ASSERT_TRUE(fails_as(result, Error::Kind::cannot_create));
   EXPECT_TRUE(result.error().text.starts_with(folder.path("no/a") + ": ")) << result.error().text;
+}
+
+TEST(ANewFile, ThatMayNotLastIsRemovedUnlessItReplacedAnother) {
+  const test::Folder folder;
+  folders_fail = true;
+  EXPECT_TRUE(fails_as(write_new_file(folder.path("a"), "text", false), Error::Kind::io));
+  EXPECT_EQ(files_in(folder), 0U);
+  folder.write("a", "old");
+  EXPECT_TRUE(fails_as(write_new_file(folder.path("a"), "new", true), Error::Kind::io));
+  EXPECT_EQ(content(folder.path("a")), "new");
+  EXPECT_EQ(files_in(folder), 1U);
+  folders_fail = false;
 }
 
 TEST(Folders, AreMadeAsDeepAsNeeded) {

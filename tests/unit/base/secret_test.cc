@@ -51,6 +51,27 @@ TEST(Secret, LeavesNothingInItsMemory) {
   EXPECT_EQ(after.find("unter"), std::string_view::npos);
 }
 
+// A short text moves to the heap, and what it leaves in the object is looked at.
+TEST(Appending, LeavesNoCopyBehind) {
+  std::string text = "not_a_hunter2";
+  append(text, std::string(100, 'x'));
+  EXPECT_EQ(text, "not_a_hunter2" + std::string(100, 'x'));
+  const std::string_view object(reinterpret_cast<const char*>(&text), sizeof text);
+  EXPECT_EQ(object.find("nter2"), std::string_view::npos);
+}
+
+TEST(Appending, MovesATextNotForEachByte) {
+  std::string text;
+  int moves = 0;
+  for (int i = 0; i < 2500; ++i) {
+    const char* place = text.data();
+    append(text, "x");
+    moves += text.data() == place ? 0 : 1;
+  }
+  EXPECT_EQ(text, std::string(2500, 'x'));
+  EXPECT_LT(moves, 10);
+}
+
 TEST(Wiping, CoversWhatWasThereBefore) {
   std::string text = "a secret that is long enough for the heap";
   text.reserve(200);

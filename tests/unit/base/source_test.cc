@@ -2,9 +2,12 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
+#include <thread>
 
 #include "support.h"
 
@@ -87,6 +90,26 @@ TEST(FileSource, ReadsAPipeToItsEnd) {
   ASSERT_EQ(::write(ends[1], "two", 3), 3);
   ::close(ends[1]);
   EXPECT_EQ(*everything(source), "two");
+}
+
+TEST(FileSource, WaitsForWhatANonBlockingPipeHasNotYet) {
+  std::array<int, 2> ends{};
+  ASSERT_EQ(::pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK), 0);
+  FileSource source(UniqueFd{ends[0]}, "pipe");
+  std::atomic<bool> over = false;
+  std::thread writer([&] {
+    for (const char* word : {"one", "two"}) {
+      pollfd emptied{.fd = ends[0], .events = POLLIN, .revents = 0};
+      while (!over && ::poll(&emptied, 1, 0) > 0) std::this_thread::yield();
+      EXPECT_EQ(::write(ends[1], word, 3), 3);
+    }
+    ::close(ends[1]);
+  });
+  const auto read = everything(source);
+  over = true;
+  writer.join();
+  ASSERT_TRUE(succeeds(read));
+  EXPECT_EQ(*read, "onetwo");
 }
 
 TEST(FileSource, OfADirectoryIsAnErrorAndNoEnd) {

@@ -14,6 +14,7 @@ using test::contains;
 using test::fails_as;
 using test::succeeds;
 
+using Value = Imported::Value;
 using Files = std::map<std::string, std::string>;
 
 Result<Imported> import_text(std::string_view text, const std::string& path, const Files& files = {}) {
@@ -190,8 +191,11 @@ TEST(Msmtp, WhatIsNoHostIsNone) {
         << host;
   }
   check(account, "msmtprc",
-        {{"domain a:b", "// msmtprc:3: domain: is not the name of a domain"},
-         {"from *@a b", "// msmtprc:3: from: is not an address"}});
+        {{"domain a:b", "// msmtprc:3: domain: is not the name of a host"},
+         {"from *@a b", "// msmtprc:3: from: is not an address"},
+         {"from %U@a..b", "// msmtprc:3: from: is not the name of a domain"},
+         {"auto_from on\nmaildomain a..b", "// msmtprc:4: maildomain: is not the name of a domain"},
+         {"auto_from on\nmaildomain m\xc3\xbcnchen.example", "domain = \"m\xc3\xbcnchen.example\";"}});
 }
 
 TEST(Msmtp, NetworkAndAliases) {
@@ -210,6 +214,7 @@ TEST(Msmtp, NetworkAndAliases) {
          {"connect_timeout 5", "connect = 5;"},
          {"aliases /etc/aliases", "aliases = \"/etc/aliases\";"},
          {"aliases /etc/aliases", "// msmtprc:3: aliases: "},
+         {"aliases /etc/aliases", "there is no alias for everybody"},
          {"frobnicate yes", "// msmtprc:3: frobnicate: is not known"}});
 }
 
@@ -332,6 +337,7 @@ TEST(Ssmtp, EveryDirective) {
          {"AuthMethod=login", "// ssmtp.conf:2: AuthMethod: "},
          {"UseOldAUTH=YES", "// ssmtp.conf:2: UseOldAUTH: "},
          {"root=me@x.test", "// ssmtp.conf:2: root: "},
+         {"root=me@x.test", "there is no alias for everybody"},
          {"MinUserId=500", "// ssmtp.conf:2: MinUserId: "},
          {"rewriteDomain=x.test", "domain = \"x.test\";"},
          {"rewriteDomain=me@x.test", "domain = \"x.test\";"},
@@ -341,7 +347,7 @@ TEST(Ssmtp, EveryDirective) {
          {"AddHeader=X", "// ssmtp.conf:2: AddHeader: "},
          {"Debug=YES", "// ssmtp.conf:2: Debug: "},
          {"Frob=1", "// ssmtp.conf:2: Frob: is not known"},
-         {"frob", "// ssmtp.conf:2: frob: there is no \"=\""},
+         {"frob", "// ssmtp.conf:2: there is no \"=\""},
          {"hostname=-x", "// ssmtp.conf:2: hostname: is not the name"}});
 }
 
@@ -520,6 +526,8 @@ TEST(Nullmailer, SeveralServers) {
   EXPECT_EQ(count(unlike, "name = "), 2U) << unlike;
   EXPECT_TRUE(contains(unlike, "name = \"a.test-2\";")) << unlike;
   EXPECT_TRUE(contains(unlike, "nullmailer tries the next")) << unlike;
+  EXPECT_TRUE(contains(unlike, "domain is for what is in defaulthost")) << unlike;
+  EXPECT_TRUE(contains(unlike, "for adminaddr: an alias")) << unlike;
   EXPECT_TRUE(contains(unlike, "// remotes:3: qmqp: ")) << unlike;
 }
 
@@ -539,6 +547,12 @@ TEST(Recognition, ByContent) {
   EXPECT_EQ(program("host h\n", "/x/.esmtprc"), "esmtp");
   EXPECT_EQ(program("h.test\n", "/etc/nullmailer/remotes"), "nullmailer");
   EXPECT_EQ(program("account a\nhost h\n", "/etc/dma/dma.conf"), "msmtp") << "a name is but a hint";
+  const std::string msmtprc = "defaults\n" + account + "port 25\nauth on\nuser u\npassword hunter2\n";
+  for (const std::string path : {"remotes", "remotes/config", "oldmail/x", "/home/headmaster/x", "esmtprc"}) {
+    EXPECT_EQ(program(msmtprc, path), "msmtp") << path;
+  }
+  EXPECT_EQ(program("hostname=h.test\nhost=h.test\n", "/etc/ssmtp/ssmtp.conf"), "esmtp") << "as more lines say";
+  EXPECT_EQ(program("h.test\n", "/remotes/x"), "none") << "a host alone is one in a file of that name only";
   for (const std::string_view text :
        {"", "\n\n# c\n", "\x01\x02 nothing of the kind\n", "h.test\n", "host h\nport 25\nfrob\n",
         "account a\nnothing\nof\nthe\nkind\n", "[section]\nkey = value\n"}) {
@@ -593,6 +607,28 @@ TEST(Hostile, ACommentIsOneLine) {
   EXPECT_TRUE(contains(text, "// a\\nb/msmtprc:3: frob\\x1b[2J"));
 }
 
+// An unknown word is told by its name only where it can't be the value that an option has lost.
+TEST(Hostile, AWordThatMayBeAPasswordIsNotShown) {
+  for (const auto& [text, path] : std::vector<std::pair<std::string, std::string>>{
+           {"b.test\nh.test --pass=hunter2 --user=bob\n", "remotes"},
+           {"h.test hunter2\nb.test\nc.test\n", "remotes"},
+           {"h.test smtp --user=bob --pass hunter2\n", "remotes"},
+           {"h.test smtp --user=bob --pass hunter2=\n", "remotes"},
+           {"h.test smtp --pass hunter2 hunter2 x\n", "remotes"},
+           {"hostname = h.test\nusername = u\npassword = \"x\" hunter2\n", "esmtprc"},
+           {"hostname = h.test\npassword = x;hunter2=y\n", "esmtprc"},
+           {"hostname = h.test\nhunter2\nforce hunter2\n'hunter2' = x\n", "esmtprc"},
+           {"hostname = h.test\npasswd = hunter2\n", "esmtprc"},
+           {"mailhub=h.test\nAuthUser=u\nAuthPass hunter2\nhunter2\n", "ssmtp.conf"},
+           {"SMARTHOST h.test\nhunter2\n", "dma.conf"},
+           {account + "auth on\nuser u\npassword\nhunter2\n", "msmtprc"},
+           {"defaults\nhunter2\n" + account + "account a\nhunter2\n", "msmtprc"}}) {
+    const std::string out = converted(text, path);
+    EXPECT_FALSE(contains(out, "hunter2")) << text << out;
+    EXPECT_TRUE(contains(out, "// " + path + ":")) << text << out;
+  }
+}
+
 TEST(Hostile, ALineOfAMegabyte) {
   const std::string much(1U << 20U, 'x');
   const std::string text = converted(account + much + " y\nauth on\nuser u\npassword " + much + "\n", "msmtprc");
@@ -612,6 +648,25 @@ TEST(Hostile, ManyAccountsTakeNoTime) {
   }
   EXPECT_EQ(import_text(accounts, "msmtprc")->accounts.size(), 20000U);
   EXPECT_EQ(import_text(servers, "remotes")->accounts.size(), 20000U);
+}
+
+TEST(Imported, IsWrittenInTheManualsOrderAndWhole) {
+  Imported imported;
+  imported.settings["default_account"] = std::string("a");
+  imported.settings["log.file"] = std::string("/log");
+  ImportedAccount& only = imported.accounts.emplace_back();
+  only.name = "a";
+  for (const char* key : {"tls", "auth.password", "unheard.of", "host", "dsn.return", "auth.user", "new", "port"}) {
+    only.settings[key] = 1;
+  }
+  const std::string text = to_libconfig(imported);
+  EXPECT_TRUE(
+      contains(text,
+               "default_account = \"a\";\nlog = {\n  file = \"/log\";\n};\n"
+               "accounts = (\n  {\n    name = \"a\";\n    host = 1;\n    port = 1;\n    tls = 1;\n"
+               "    auth = {\n      user = 1;\n      password = 1;\n    };\n    dsn = {\n      return = 1;\n    };\n"
+               "    new = 1;\n    unheard = {\n      of = 1;\n    };\n  }\n);\n"))
+      << text;
 }
 
 TEST(Imported, SaysThatThereIsAPassword) {

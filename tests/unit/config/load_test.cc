@@ -23,6 +23,10 @@ int found = 0;             // and how often it was
   throw std::bad_alloc();
 }
 
+[[gnu::noinline]] void* operator new(std::size_t size, const std::nothrow_t& /*tag*/) noexcept {
+  return std::calloc(1, size);
+}
+
 [[gnu::noinline]] void operator delete(void* memory) noexcept {
   if (memory && !watched.empty()) {
     found += ::memmem(memory, ::malloc_usable_size(memory), watched.data(), watched.size()) ? 1 : 0;
@@ -190,6 +194,27 @@ TEST_F(ConfigurationPlaces, NeedNoHome) {
   const auto loaded = load(places, system);
   ASSERT_TRUE(succeeds(loaded));
   EXPECT_EQ(loaded->settings.log.file, "/h");
+}
+
+// Unless it needs what the other may have.
+TEST_F(ConfigurationPlaces, LeaveTheUserTheirOwnFile) {
+  if (::geteuid() == 0) GTEST_SKIP() << "root may read every file";
+  const auto load_own = [&](std::string_view text) {
+    folder.write("system.conf", "log = { file = \"/s\"; };", 0);
+    folder.write("xdg/pillarbox/pillarbox.conf", text);
+    return load(places, system);
+  };
+  const auto own = load_own("accounts = ( { name = \"a\"; host = \"h\"; } ); default_account = \"host\";");
+  ASSERT_TRUE(succeeds(own));
+  EXPECT_TRUE(succeeds(own->settings.account("a")));
+  EXPECT_TRUE(fails_as(own->settings.account(std::nullopt), config_error));
+  EXPECT_TRUE(contains(own->settings.account(std::nullopt).error().text, "system.conf: can't be read"));
+  const auto heir = load_own("accounts = ( { name = \"a\"; host = \"h\"; inherit = \"host\"; } );");
+  ASSERT_TRUE(fails_as(heir, config_error));
+  EXPECT_TRUE(contains(heir.error().text, "system.conf: can't be read")) << heir.error().text;
+  EXPECT_TRUE(fails_as(load({.named = places.system}, system), config_error));
+  ASSERT_EQ(::unlink(folder.path("xdg/pillarbox/pillarbox.conf").c_str()), 0);
+  EXPECT_TRUE(fails_as(load(places, system), config_error));
 }
 
 TEST_F(ConfigurationPlaces, TellTheFaultsOfBothFiles) {

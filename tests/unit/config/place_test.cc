@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/text.h"
 #include "support.h"
 
 namespace pillarbox::config {
@@ -9,6 +10,8 @@ namespace {
 
 using test::contains;
 using test::fails_as;
+using test::succeeds;
+using namespace std::string_view_literals;
 
 // "host port"
 std::string read(std::string_view text) {
@@ -29,6 +32,50 @@ TEST(APlace, IsAHostAndPerhapsAPort) {
   for (const char* text : {"", "a,b", "a/b", "u@h", "smtp://h", "a b", "h:0", "h:", "[h]", "-h", ":25", "[::1",
                            "[::1]:", "[::1]25", "[::1]x:25", "::1]", "::1%", "[]", "1:2:3"}) {
     EXPECT_EQ(read(text), "none") << text;
+  }
+}
+
+TEST(ADomain, IsWhatAnAddressMayHave) {
+  EXPECT_EQ(*parse_domain("x.test"), "x.test");
+  EXPECT_EQ(*parse_domain("m\xc3\xbcnchen.example"), "xn--mnchen-3ya.example");
+  EXPECT_EQ(*parse_domain("[192.0.2.1]"), "[192.0.2.1]");
+  for (const char* text : {"", "a..b", "-h", "a b", "a@b", "x.test:25", "\xff", "a\n"}) {
+    EXPECT_TRUE(fails_as(parse_domain(text), Error::Kind::usage)) << text;
+  }
+}
+
+TEST(APort, IsANumberFrom1To65535) {
+  EXPECT_EQ(*parse_port("1"), 1);
+  EXPECT_EQ(*parse_port("65535"), 65535);
+  for (const char* text :
+       {"", "0", "65536", "-1", "+1", " 1", "1 ", "0x19", "4294967321", "18446744073709551641", "smtp"}) {
+    EXPECT_TRUE(fails_as(parse_port(text), Error::Kind::usage)) << text;
+  }
+}
+
+TEST(AHeloName, IsAHostNameOrALiteral) {
+  for (const char* text : {"host", "host.example.com", "[192.0.2.1]", "[IPv6:2001:db8::1]", "host_1", "h-1.example"}) {
+    const auto helo = parse_helo(text);
+    ASSERT_TRUE(succeeds(helo)) << text;
+    EXPECT_EQ(*helo, text);
+  }
+}
+
+TEST(AHeloName, CarriesNothingIntoTheDialogue) {
+  for (const std::string_view text :
+       {""sv, "a b"sv, "a\r\nMAIL FROM:<x>"sv, "a\n"sv, "a\r"sv, "a\0b"sv, "a\tb"sv, "[]"sv, "[a b]"sv, "[a"sv, "a]"sv,
+        "<a>"sv, "a;b"sv, "m\xc3\xbc.example"sv, "a@b"sv, "\"a\""sv}) {
+    EXPECT_TRUE(fails_as(parse_helo(text), Error::Kind::usage)) << base::escape(text);
+  }
+  EXPECT_TRUE(fails_as(parse_helo(std::string(256, 'a')), Error::Kind::usage));
+}
+
+TEST(ASourceAddress, IsNumeric) {
+  for (const char* good : {"127.0.0.1", "192.0.2.7", "::1", "2001:db8::1", "fe80::1%eth0"}) {
+    EXPECT_TRUE(succeeds(parse_source_address(good))) << good;
+  }
+  for (const char* bad : {"", "localhost", "eth0", "127.1", "1.2.3.4:5", "[::1]", "host!1.2.3.4", "1.2.3.4\n"}) {
+    EXPECT_TRUE(fails_as(parse_source_address(bad), Error::Kind::usage)) << bad;
   }
 }
 

@@ -67,7 +67,10 @@ TEST_F(Configuration, TellsAFaultOfTheDefaultsOnce) {
 TEST_F(Configuration, NamesADefaultAccountThatThereIs) {
   const std::string fault = faults("accounts = ( { name = \"a\"; host = \"h\"; } );\ndefault_account = \"b\";\n");
   EXPECT_EQ(fault, "pillarbox.conf:2: default_account names no account: \"b\"; there are: a");
-  EXPECT_TRUE(faults("default_account = \"b\";").starts_with("pillarbox.conf:1: "));
+  EXPECT_EQ(faults("default_account = \"b\";"), "pillarbox.conf:1: default_account names no account: \"b\"");
+  EXPECT_TRUE(contains(faults("accounts = ( { name = \"a\"; }, { name = \"a\"; host = \"h\"; }, { host = \"h\"; },\n"
+                              "{ name = \"c\"; host = \"h\"; } ); default_account = \"b\";"),
+                       "there are: a, c"));
 }
 
 // --- defaults and inheritance
@@ -136,12 +139,31 @@ TEST_F(Configuration, TakesTheNearestSourceOfThePassword) {
   EXPECT_EQ(source("password = \"pw\";", "mechanism = \"login\";"), Auth::Source::password);
 }
 
+TEST_F(Configuration, TakesALoginOrItsPasswordBack) {
+  const auto auth = [&](const std::string& farther, const std::string& nearer) {
+    auto loaded = load_text("defaults = { auth = { user = \"u\"; " + farther +
+                            " }; }; accounts = ( { name = \"a\"; host = \"h\"; auth = { " + nearer + " }; } );");
+    EXPECT_TRUE(succeeds(loaded)) << nearer;
+    return std::move(loaded->settings.accounts.at(0).auth);
+  };
+  EXPECT_EQ(auth("password_file = \"/x\";", "password_file = \"\";")->source, Auth::Source::none);
+  EXPECT_EQ(auth("password = \"pw\";", "password_file = \"\";")->source, Auth::Source::password);
+  EXPECT_EQ(auth("netrc = true;", "password_file = \"\"; password = \"pw\";")->source, Auth::Source::password);
+  for (const char* source : {"password_file = \"/x\";", "password = \"pw\";", "netrc = true;", "credential = \"c\";"}) {
+    const auto external = auth(source, "mechanism = \"external\";");
+    EXPECT_EQ(external->source, Auth::Source::none) << source;
+    EXPECT_EQ(external->user, "u");
+    EXPECT_FALSE(auth(source, "mechanism = \"none\";").has_value());
+  }
+  EXPECT_EQ(auth("mechanism = \"none\"; password = \"pw\";", "user = \"v\";")->source, Auth::Source::none);
+}
+
 TEST_F(Configuration, InheritsFromAnAccountThatThereIs) {
   const auto inherit = [&](const std::string& a, const std::string& b) {
     return faults("accounts = (\n{ name = \"a\"; host = \"h\"; inherit = \"" + a +
                   "\"; },\n{ name = \"b\"; host = \"h\"; inherit = \"" + b + "\"; } );\n");
   };
-  EXPECT_EQ(inherit("b", "c"), "pillarbox.conf:3: inherit names no account: \"c\"");
+  EXPECT_EQ(inherit("b", "c"), "pillarbox.conf:3: inherit names no account: \"c\"; there are: a");
   EXPECT_EQ(inherit("a", "a"), "pillarbox.conf:2: the account inherits from itself");
   const std::string both = inherit("b", "a");
   EXPECT_TRUE(contains(both, "pillarbox.conf:2: accounts inherit from each other")) << both;

@@ -1,7 +1,10 @@
 #include "config/secret.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
+#include <fstream>
+#include <thread>
 #include <tuple>
 
 #include "support.h"
@@ -48,6 +51,20 @@ TEST(APasswordFile, ThatHasNoneIsNamed) {
     EXPECT_TRUE(contains(secret.error().text, path)) << secret.error().text;
     EXPECT_FALSE(contains(secret.error().text, "second"));
   }
+}
+
+TEST(APasswordFile, MayBeAFifoThatIsWrittenTo) {
+  const Folder folder;
+  const std::string path = folder.path("fifo");
+  ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
+  const auto silent = password_from_file(path, std::chrono::milliseconds(10));
+  ASSERT_TRUE(fails_as(silent, no_permission));
+  EXPECT_TRUE(contains(silent.error().text, "no line has come")) << silent.error().text;
+  std::thread writer([&] { std::ofstream(path) << "hunter2\n"; });
+  const auto secret = password_from_file(path);
+  writer.join();
+  ASSERT_TRUE(succeeds(secret));
+  EXPECT_EQ(secret->reveal(), "hunter2");
 }
 
 TEST(APasswordInTheEnvironment, MustBeThere) {

@@ -28,6 +28,21 @@ TEST(ChoosingAnAccount, NamesThoseThatThereAre) {
   EXPECT_TRUE(fails_as(settings.account(""), config_error));
 }
 
+TEST(ChoosingAnAccount, IsLeftToAFileThatCanNotBeRead) {
+  Settings settings;
+  settings.accounts.resize(2);
+  settings.accounts[0].name = "work";
+  settings.accounts[1].name = "home";
+  settings.unread = Error{config_error, "closed"};
+  EXPECT_EQ(settings.account(std::nullopt).error().text, "closed");  // which may have a default_account
+  EXPECT_EQ(settings.account("other").error().text, "closed");
+  EXPECT_EQ((*settings.account("home"))->name, "home");
+  settings.default_account = "home";
+  EXPECT_EQ((*settings.account(std::nullopt))->name, "home");
+  settings.accounts.clear();
+  EXPECT_EQ(settings.account(std::nullopt).error().text, "closed");
+}
+
 // --- by the sender
 
 Settings work_and_home() {

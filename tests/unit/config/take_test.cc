@@ -161,6 +161,11 @@ TEST_F(Configuration, SaysWhatIsAllowed) {
       {"from_match = [ \"@x\" ];", "\"*@example.com\""},
       {"from_match = [ \"x@\" ];", "\"*@example.com\""},
       {"from_match = [ \"*@a, *@b\" ];", "\"*@example.com\""},
+      {"from_match = [ \"<*@x.test>\" ];", "\"<*@x.test>\" is none"},
+      {"from_match = [ \"*@x..y\" ];", "is none"},
+      {"from_match = [ \"*@x.\" ];", "is none"},
+      {"from_match = [ \"-*@x\" ];", "is none"},
+      {"from_match = [ \"*@m\u00fcn*.test\" ];", "is none"},
       {"sender = \"forge\";", "\"rewrite\""},
       {"allow_from_override = \"no\";", "true or false"},
       {"domain = \"\";", "domain"},
@@ -227,6 +232,15 @@ TEST_F(Configuration, RefusesHostsThatAreNone) {
     EXPECT_TRUE(contains(host("hosts = " + std::string(text) + ";"), "hosts must be a list")) << text;
   }
   for (const char* text : {"", "a/b", "u@h", "smtp://h", "-h", "h\\n"}) host("host = \"" + std::string(text) + "\";");
+}
+
+TEST_F(Configuration, TakesPatternsAsAddressesAre) {
+  EXPECT_EQ(
+      account("from_match = [ \"*\", \"*@M\u00dcNCHEN.test\", \"*@*.m\u00fcnchen.test\", \"a.*-b@[192.0.2.*]\" ];")
+          .from_match,
+      (std::vector<std::string>{"*@*", "*@xn--mnchen-3ya.test", "*@*.xn--mnchen-3ya.test", "a.*-b@[192.0.2.*]"}));
+  EXPECT_TRUE(
+      account("from_match = [ \"*@m\u00fcnchen.test\" ];").is_for(*mail::Address::parse("a@m\u00fcnchen.test")));
 }
 
 TEST_F(Configuration, TakesASizeInBytesOrWithALetter) {

@@ -150,6 +150,22 @@ TEST(AddressList, NamesTheTextItRefuses) {
   EXPECT_TRUE(contains(list.error().text, "bad one@b.c")) << list.error().text;
 }
 
+TEST(AddressList, NamesTheOneAddressThatItRefuses) {
+  for (const auto& [list, named] : std::vector<std::pair<std::string, std::string>>{
+           {"a@x.test, bad@@x, c@x.test", "address bad@@x: "},
+           {"a@x.test, Team: b@x.test, two words; c@x.test", "address \"two words\": "},
+           {"a@x.test, <b@x.test, c@x.test", "address \"<b@x.test, c@x.test\": "},
+           {"a@x.test, \"b@x.test, c@x.test", "address \"\\\"b@x.test, c@x.test\": "},
+           {"a@x.test, b(@x.test, c@x.test", "address \"b(@x.test, c@x.test\": "},
+           {"a@x.test, b\x01@x.test, c@x.test", "address \"b\\x01@x.test\": "},
+           {"a@x.test, Al <>, c@x.test", "address \"Al <>\": "},
+           {"a@x.test, b@-x, c@x.test", "address b@-x: "}}) {
+    const auto parsed = parse_list(list);
+    ASSERT_FALSE(parsed) << list;
+    EXPECT_TRUE(parsed.error().text.starts_with(named)) << parsed.error().text;
+  }
+}
+
 TEST(AddressList, EscapesTheTextItRefuses) {
   const auto list = parse_list("a\x1b[31m\r\nb@c.d");
   ASSERT_TRUE(fails_as(list, data));
@@ -373,6 +389,13 @@ TEST(Address, IsMadeOfPartsInTheShortestQuoting) {
   EXPECT_TRUE(fails_as(Address::make("", "b.c"), data));
   EXPECT_TRUE(fails_as(Address::make("a\0b"sv, "b.c"), data));
   EXPECT_TRUE(fails_as(Address::make("a", "b\0c"sv), data));
+}
+
+TEST(Address, HasOneKeyAMailbox) {
+  const auto key = [](std::string_view text) { return Address::parse(text)->key(); };
+  EXPECT_EQ(key("a@B.example"), key("<\"a\"@b.EXAMPLE>"));
+  EXPECT_NE(key("a@b.example"), key("A@b.example"));
+  EXPECT_NE(key("a@b.example"), key("a"));
 }
 
 TEST(Address, ReadsBackWhatItWrites) {

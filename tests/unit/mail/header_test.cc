@@ -165,6 +165,27 @@ TEST(Header, HidesNoFieldBehindANul) {
   EXPECT_TRUE(read->header.has("C"));
 }
 
+TEST(Header, CostsNoMoreThanItsSizeWhereItIsLong) {
+  const std::size_t size = (test::sanitized ? 1U : 4U) << 20U;
+  const std::string nuls(size, '\0');
+  const std::string blanks(size, ' ');
+  for (const std::string& line : {"A: " + nuls, "A" + nuls + ":", "A:" + blanks, "A" + blanks + ":"}) {
+    EXPECT_LT(test::seconds_of([&] { (void)read_header(pieces(line + "\n\nbody", 100), Nul::drop); }), 10);
+  }
+}
+
+// However few of its bytes came at a time.
+TEST(Header, HasNoLineThatShowsNothingIn64Kibibytes) {
+  const std::string blanks(65534, ' ');
+  const std::string crs(65536, '\r');
+  for (const std::size_t piece : {1000U, 1000000U}) {
+    EXPECT_EQ(parts_of(pieces("A" + blanks + ":\n\nbody", piece)).body, "body");
+    EXPECT_EQ(parts_of(pieces("A" + blanks + " :\n\nbody", piece)).fields, "");
+    EXPECT_EQ(parts_of(pieces("A:\n" + crs + "\nbody", piece)).body, "body");
+    EXPECT_EQ(parts_of(pieces("A:\n\r" + crs + "\nbody", piece)).body, "\r" + crs + "\nbody");
+  }
+}
+
 TEST(Header, LeavesAnEndlessLineToTheBody) {
   const std::string line(3U << 20U, 'x');
   auto source = std::make_unique<PiecesSource>(line, 4096);

@@ -57,6 +57,20 @@ TEST(Mbox, GivesEachMessageWithoutItsSeparators) {
             (Texts{"S: 1\r\n\r\none\r\n", "S: 2\r\n"}));
 }
 
+TEST(Mbox, GivesManyLinesAtATime) {
+  std::string text = "From a\n";
+  for (int i = 0; i < 1000; ++i) text += i % 10 == 0 ? "\n" : ">From x\n";
+  text += "From b\n\nFrom c\n";
+  Mbox mbox(std::make_unique<Dribble>(text, text.size()));
+  auto message = mbox.next();
+  ASSERT_TRUE(succeeds(message));
+  std::array<char, 65536> out;
+  const auto count = (*message)->read(out);
+  ASSERT_TRUE(succeeds(count));
+  EXPECT_EQ(*count, 100 + 900 * 7 + 7U);
+  EXPECT_EQ(*(*message)->read(out), 0U);
+}
+
 TEST(Mbox, LosesTheLastMessagesEmptyLineToo) {
   EXPECT_EQ(messages("From a\nS: 1\n\none\n\n"), (Texts{"S: 1\n\none\n"}));
 }

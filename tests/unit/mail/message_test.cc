@@ -69,6 +69,24 @@ TEST(Message, DoesNotClaimASizeItCanNotKnow) {
   EXPECT_EQ(message.known_size(), std::nullopt);
 }
 
+TEST(Message, KnowsTheLeastThatItCanHave) {
+  const std::string body(1U << 20U, 'x');
+  Message message = normalised("A: 1\r\n\r\n", memory(body));
+  EXPECT_EQ(message.least_size(), 8 + body.size());
+  ASSERT_TRUE(succeeds(message.prime()));
+  EXPECT_EQ(message.least_size(), 8 + body.size());
+  EXPECT_EQ(everything(message)->size(), 8 + body.size() + 2);
+  std::string shrinking;
+  for (int i = 0; i < 100'000; ++i) shrinking += "x\r\r\n";
+  Message lines = normalised("", memory(shrinking));
+  ASSERT_TRUE(succeeds(lines.prime()));
+  EXPECT_LE(lines.least_size(), 300'000U);
+  Message piped = normalised("", std::make_unique<PiecesSource>(body, 65536));
+  EXPECT_EQ(piped.least_size(), 0U);
+  ASSERT_TRUE(succeeds(piped.prime()));
+  EXPECT_EQ(piped.least_size(), 65536U);
+}
+
 TEST(Message, KeepsItsKnownSizeWhileItIsRead) {
   Message message = normalised("", memory("abc"));
   EXPECT_EQ(*everything(message, 2), "abc\r\n");
@@ -130,11 +148,14 @@ TEST(RawMessage, GoesOutAsItIsWithAFinalLineEnd) {
 
 TEST(Message, StartsOver) {
   for (const std::size_t size : {0U, 5U, 100000U, 3000000U}) {
-    for (const bool raw : {false, true}) {
+    for (const int way : {0, 1, 2, 3}) {
+      const bool raw = way % 2 != 0;
+      const bool primed = way > 1;  // when it is to be kept
       const std::string body = "\r" + std::string(size, 'x');
       Message message = raw ? Message::raw("A: 1\r\n\r\n", memory(body)) : normalised("A: 1\r\n\r\n", memory(body));
-      message.keep();
+      if (!primed) message.keep();
       ASSERT_TRUE(succeeds(message.prime()));
+      if (primed) message.keep();
       const std::string first = *everything(message);
       message.release();
       ASSERT_TRUE(message.rewind());

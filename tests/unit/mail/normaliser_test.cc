@@ -28,9 +28,9 @@ std::string normal(std::string_view in, Part part, std::size_t piece = std::stri
   return out;
 }
 
-// The rules of the contract in words, all of the message at once: NULs are not there; CRs before an LF belong to its
-// line end; any other CR is a line end in the body and a space in the header; the header ends at its first empty line;
-// at the message's very end CRs end the line, and a last line without an end gets one.
+// The rules of the contract in words, all of the message at once: NULs are not there; CRs before an LF, the last 65,536
+// of them, belong to its line end; any other CR is a line end in the body and a space in the header; the header ends at
+// its first empty line; at the message's very end CRs end the line, and a last line without an end gets one.
 std::string reference(std::string_view in, Part part) {
   std::string text;
   for (const char c : in) {
@@ -39,6 +39,7 @@ std::string reference(std::string_view in, Part part) {
   std::string out;
   std::string line;
   bool header = part == Part::header;
+  std::size_t after = 0;  // the CRs at hand
   const auto end_line = [&] {
     out += line + "\r\n";
     if (line.empty()) header = false;
@@ -50,11 +51,12 @@ std::string reference(std::string_view in, Part part) {
     } else if (text[i] != '\r') {
       line += text[i];
     } else {
-      const std::size_t after = std::min(text.find_first_not_of('\r', i), text.size());
-      if (after < text.size() && text[after] == '\n') {
+      if (after <= i) after = std::min(text.find_first_not_of('\r', i), text.size());
+      const bool waits = after - i <= 65536;
+      if (waits && after < text.size() && text[after] == '\n') {
         i = after;
         end_line();
-      } else if (after == text.size() && header) {
+      } else if (waits && after == text.size() && header) {
         i = after;
         end_line();
       } else if (header) {
@@ -209,13 +211,29 @@ TEST(Normaliser, KeepsALineOfAMegabyteWhole) {
   EXPECT_EQ(normal(line + "\n", Part::body, 65536), line + "\r\n");
 }
 
+TEST(Normaliser, TakesSoManyCrsForOneLineEndWhereverTheyAreCut) {
+  const auto crs = [](std::size_t count) { return std::string(count, '\r'); };
+  EXPECT_EQ(normal(crs(65536) + "\n", Part::body), "\r\n");
+  EXPECT_EQ(normal(crs(65537) + "\n", Part::body), "\r\n\r\n");
+  for (const Part part : {Part::body, Part::header}) {
+    for (const std::string& in : {"a" + crs(65536) + "\nb", "a" + crs(65537) + "\nb", "\n" + crs(100000) + "\r\n",
+                                  crs(65536) + "\n" + crs(65537), "a" + crs(100000) + "b"}) {
+      const std::string expected = reference(in, part);
+      for (const std::size_t piece : {1U, 1000U, 65536U, 65537U}) {
+        EXPECT_TRUE(normal(in, part, piece) == expected) << in.size() << " bytes in pieces of " << piece;
+      }
+    }
+  }
+}
+
 TEST(Normaliser, NeedsNoMemoryForCrsWithoutEnd) {
   Normaliser normaliser(Part::body, Nul::drop);
-  std::string out;
   const std::string crs(1 << 20, '\r');
-  for (int i = 0; i < 8; ++i) ASSERT_TRUE(succeeds(normaliser.feed(crs, out)));
-  ASSERT_TRUE(succeeds(normaliser.feed("\n", out)));
-  EXPECT_EQ(out, "\r\n") << "all of them belong to one line end";
+  for (const std::string& in : {crs, crs, crs, std::string("x")}) {
+    std::string out;
+    ASSERT_TRUE(succeeds(normaliser.feed(in, out)));
+    EXPECT_LE(out.size(), 2 * crs.size()) << "what has waited comes out with it";
+  }
 }
 
 }  // namespace

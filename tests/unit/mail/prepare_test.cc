@@ -18,8 +18,8 @@ Header header(std::string_view text) {
   return std::move(read->header);
 }
 
-std::string recipients(std::string_view text) {
-  const auto list = recipients_of(header(text));
+std::string recipients(std::string_view text, Resent resent = Resent::all) {
+  const auto list = recipients_of(header(text), resent);
   if (!list) return "!" + list.error().text;
   std::string out;
   for (const Mailbox& each : *list) out += (out.empty() ? "" : " ") + each.address.text();
@@ -60,15 +60,26 @@ TEST(Recipients, AreThoseOfToCcAndBcc) {
   EXPECT_EQ(recipients("To: root (Cron), admin\n\n"), "root admin");
 }
 
-TEST(Recipients, OfAResentMessageAreThoseOfItsFirstBlockOnly) {
-  EXPECT_EQ(recipients("Resent-To: r@b\nResent-Cc: s@b\nResent-Bcc: t@b\nTo: a@b\nCc: c@d\nBcc: e@f\n\n"),
-            "r@b s@b t@b");
-  EXPECT_EQ(recipients("Resent-From: x@y\nResent-To: new@b\nResent-From: x@y\nResent-To: old@b\nTo: a@b\n\n"), "new@b");
-  EXPECT_EQ(recipients("Resent-To: new@b\nReceived: x\nResent-Cc: also@b\nReceived: y\nResent-To: old@b\nTo: a@b\n\n"),
-            "new@b also@b");
-  EXPECT_EQ(recipients("Resent-To: new@b\nSubject: s\nResent-Cc: other@b\n\n"), "new@b");
-  EXPECT_EQ(recipients("To: a@b\nResent-From: x@y\n\n"), "a@b")
-      << "without recipients of its own it is no resent block";
+TEST(Recipients, OfAResentMessageAreThoseOfItsResentFields) {
+  for (const Resent resent : {Resent::all, Resent::first_block}) {
+    const auto named = [&](std::string_view text) { return recipients(text, resent); };
+    EXPECT_EQ(named("Resent-To: r@b\nResent-Cc: s@b\nResent-Bcc: t@b\nTo: a@b\nCc: c@d\nBcc: e@f\n\n"), "r@b s@b t@b");
+    EXPECT_EQ(named("Resent-To: r@b\nX-O: 1\nresent-cc : s@b\nTo: a@b\nResent-To: t@b\n\n"), "r@b s@b t@b");
+    EXPECT_EQ(named("Resent-From: x@y\nX-Mailer: m\nResent-To: r@b\nTo: a@b\n\n"), "r@b");
+    EXPECT_EQ(named("To: a@b\nResent-From: x@y\n\n"), "a@b") << "without recipients of its own it is no resent block";
+  }
+}
+
+TEST(Recipients, OfAMessageResentTwiceAreAllOrThoseOfItsFirstBlock) {
+  const auto last = [](std::string_view text) { return recipients(text, Resent::first_block); };
+  for (const std::string once : {"From: x@y", "Sender: x@y", "Date: now", "Message-ID: <1@y>"}) {
+    const std::string twice = "Resent-" + once + "\nResent-To: new@b\nRESENT-" + once + "\nResent-To: old@b\n\n";
+    EXPECT_EQ(last(twice), "new@b") << once;
+    EXPECT_EQ(recipients(twice), "new@b old@b") << once;
+  }
+  const std::string traced = "Received: z\nResent-To: new@b\nX-O: 1\nReceived: y\nResent-Cc: old@b\n\n";
+  EXPECT_EQ(last(traced), "new@b");
+  EXPECT_EQ(recipients(traced), "new@b old@b");
 }
 
 TEST(Recipients, OfAResentMessageMayBeNone) {
@@ -76,7 +87,7 @@ TEST(Recipients, OfAResentMessageMayBeNone) {
 }
 
 TEST(Recipients, NameTheFieldThatIsWrong) {
-  const auto list = recipients_of(header("To: a@b\nCc: not an address\n\n"));
+  const auto list = recipients_of(header("To: a@b\nCc: not an address\n\n"), Resent::all);
   ASSERT_TRUE(fails_as(list, Error::Kind::data));
   EXPECT_TRUE(contains(list.error().text, "Cc")) << list.error().text;
 }
@@ -149,6 +160,18 @@ TEST(MissingFields, OfAResentMessageLeaveTheOriginalAlone) {
   EXPECT_LT(all.find("Resent-Date"), all.find("From: x@y")) << "the block is in front";
 }
 
+TEST(MissingFields, OfAResentMessageAreThoseOfItsFirstBlock) {
+  const std::string old = "Resent-From: o@b\nResent-Date: then\nResent-Message-ID: <o@b>\nResent-To: old@b\n\n";
+  const std::string twice = "Received: z\nResent-To: new@b\nReceived: y\n" + old;
+  const std::string all = completed(twice, missing());
+  EXPECT_TRUE(
+      all.starts_with("Received: z\r\nResent-From: Alice <alice@example.com>\r\nResent-Date: Thu, 1 Jan 1970 "
+                      "00:00:00 +0000\r\nResent-Message-ID: <1@example.com>\r\nResent-To: new@b\r\n"))
+      << all;
+  EXPECT_TRUE(lacks_author(header(twice)));
+  EXPECT_EQ(recipients(all, Resent::first_block), "new@b");
+}
+
 TEST(Qualifying, GivesBareNamesADomain) {
   EXPECT_EQ(qualified("From: root (Cron Daemon)\nTo: root\n\n"),
             "From: root@d.example (Cron Daemon)\r\nTo: root@d.example\r\n\r\n");
@@ -156,11 +179,25 @@ TEST(Qualifying, GivesBareNamesADomain) {
             "To: a@d.example, B <b@d.example>, c@x,\r\n \"d e\" <f@d.example>,\r\n\tg@d.example (h)\r\n\r\n");
   EXPECT_EQ(qualified("Cc: Team: a, b@x;, c\n\n"), "Cc: Team: a@d.example, b@x;, c@d.example\r\n\r\n");
   EXPECT_EQ(qualified("To: \\root, b@x, \\c\n\n"), "To: root@d.example, b@x, c@d.example\r\n\r\n");
+  EXPECT_EQ(qualified("To: \\\"q, \\r@x\n\n"), "To: \"\\\"q\"@d.example, r@x\r\n\r\n") << "a mark needs its quotes";
   EXPECT_EQ(qualified("To: undisclosed-recipients:;\n\n"), "To: undisclosed-recipients:;\r\n\r\n");
   EXPECT_EQ(qualified("to : a\nSENDER: b\nReply-To: c\nResent-To: d\n\n"),
             "to : a@d.example\r\nSENDER: b@d.example\r\nReply-To: c@d.example\r\nResent-To: d@d.example\r\n\r\n");
   EXPECT_EQ(qualified("To: J\xc3\xb6rg <j>, \"\xc3\xb6\" <k>\n\n"),
             "To: J\xc3\xb6rg <j@d.example>, \"\xc3\xb6\" <k@d.example>\r\n\r\n");
+}
+
+TEST(Qualifying, CostsNoMoreThanTheFieldsSize) {
+  Header all;
+  std::string names;
+  std::string expected;
+  for (int i = 0; i < (test::sanitized ? 50000 : 500000); ++i) {
+    names += "a,";
+    expected += "a@d.example,";
+  }
+  all.append("To", names);
+  EXPECT_LT(test::seconds_of([&] { qualify(all, "d.example"); }), 10);
+  EXPECT_TRUE(all.lines() == "To: " + expected + "\r\n");
 }
 
 TEST(Qualifying, LeavesOtherFieldsAndWhatItCanNotReadAlone) {
@@ -193,6 +230,8 @@ TEST(EnforceAuthor, ReplacesFromAndKeepsTheOldOneForReplies) {
       enforced("Resent-To: r@x.test\r\nResent-From: bob@x.test\r\nResent-To: q@x.test\r\nResent-From: c@x.test\r\n"),
       "Resent-To: r@x.test\r\nResent-From: Alice <alice@example.com>\r\nResent-To: q@x.test\r\n"
       "Resent-From: c@x.test\r\n");
+  const std::string older = "Resent-To: r@x.test\r\nReceived: y\r\nResent-From: bob@x.test\r\n";
+  EXPECT_EQ(enforced(older), older);
 }
 
 Survey survey_of(std::string_view body) {
@@ -258,6 +297,64 @@ TEST(LongHeaderLines, AreFoldedAtTheLastBlankThatFits) {
             "A: b\r\nTo: " + a + " " + b + "\r\n " + c + "\r\n");
   EXPECT_EQ(refolded("To: x,\n\t" + a + "\t" + b + " " + c + "\n y\n\n"),
             "To: x,\r\n\t" + a + "\t" + b + "\r\n " + c + "\r\n y\r\n");
+}
+
+TEST(LongHeaderLines, AreFoldedBehindAnAddressForWantOfABlank) {
+  std::string list;
+  std::string bracketed;
+  std::string quoted;
+  for (int i = 0; list.size() < 5000; ++i) {
+    const std::string number = std::to_string(i);
+    list += "user" + number + "@example.com,";
+    bracketed += "<" + number + "@example.com>";
+    quoted += "\"a,b>" + number + ",\\\"c,\"<" + number + "@example.com>,";
+  }
+  for (const std::string& text : {list, bracketed, quoted}) {
+    const std::string folded = refolded("To:" + text + "\n\n");
+    const auto lines = base::split(folded, '\n');
+    std::string back;
+    for (const std::string_view line : lines) {
+      const std::string_view content = base::trim(line);
+      EXPECT_LE(line.size(), 999U);
+      EXPECT_TRUE(content.empty() || content.ends_with(">") || content.ends_with(">,") || content.ends_with("com,"))
+          << content;
+      back += content;
+    }
+    EXPECT_EQ(back, "To:" + text);
+    EXPECT_GT(lines.size(), 5U);
+  }
+}
+
+TEST(LongHeaderLines, AreNotFoldedWithinAnEncodedWord) {
+  const std::string word = "=?utf-8?q?" + std::string(55, 'x') + "?=";
+  std::string words;
+  for (int i = 0; i < 50; ++i) words += word;
+  const std::string folded = refolded("Subject: " + words + "\n\n");
+  for (const std::string_view line : base::split(folded, '\n')) {
+    EXPECT_TRUE(line.empty() || base::trim(line).ends_with("x?=")) << line;
+  }
+  const std::string endless = "=?utf-8?q?" + std::string(3000, 'x') + "?=";
+  EXPECT_EQ(refolded("A:" + endless + "\n\n").substr(0, 1000), "A:" + endless.substr(0, 996) + "\r\n");
+}
+
+// The line was ended before that word again and again, without end.
+TEST(LongHeaderLines, AreFoldedWithinAnEncodedWordThatNoLineCanHold) {
+  const std::string word = "=?utf-8?b?" + std::string(2000, 'x') + "?=";
+  const std::string rest = word.substr(995);
+  EXPECT_EQ(refolded("A: " + word + "\n\n"),
+            "A: " + word.substr(0, 995) + "\r\n " + rest.substr(0, 997) + "\r\n " + rest.substr(997) + "\r\n");
+  EXPECT_EQ(refolded("A: b\n " + word + "\n\n").substr(0, 1007), "A: b\r\n " + word.substr(0, 997) + "\r\n ");
+}
+
+TEST(LongHeaderLines, CostNoMoreThanTheirSize) {
+  std::string words;  // that have no end
+  const std::size_t size = (test::sanitized ? 1U : 15U) << 20U;
+  while (words.size() < size) words += "=?a";
+  for (const std::string& text : {std::string(size, 'x'), words}) {
+    Header all;
+    all.append("A", text);
+    EXPECT_LT(test::seconds_of([&] { EXPECT_TRUE(fold_long_lines(all)); }), 5);
+  }
 }
 
 TEST(LongHeaderLines, AreFoldedAnywhereElseForWantOfABlank) {

@@ -58,6 +58,11 @@ TEST(Survey, SeesTheLinesThatTheNormaliserMakes) {
   }
 }
 
+TEST(Survey, CostsNoMoreThanItsSizeWhereThereAreCrsAlone) {
+  const std::string crs(1 << 20, '\r');
+  EXPECT_LT(test::seconds_of([&] { EXPECT_EQ(survey_of("ab" + crs, crs.size()).longest_line(), 2U); }), 5);
+}
+
 TEST(Survey, KnowsUtf8InPiecesOfAnySize) {
   for (std::string text : texts) {
     for (std::size_t piece = 1; piece < 12; ++piece) {

@@ -27,6 +27,35 @@ TEST(Xtext, IsNoneWithoutTwoDigits) {
   }
 }
 
+TEST(OriginalRecipient, HasATypeAndAnAddress) {
+  for (const std::string& text :
+       {std::string("rfc822;b+2B1@x.test"), std::string("utf-8;\\x{E9}@x.test"), "rfc822;" + std::string(493, 'x')}) {
+    EXPECT_TRUE(is_original_recipient(text)) << text;
+  }
+  for (const std::string& text :
+       {std::string(), std::string("b@x.test"), std::string(";b"), std::string("rfc822;"), std::string("rfc 822;b"),
+        std::string("rfc822;a b"), std::string("rfc822;a=b"), std::string("rfc822;a+b"), std::string("rfc822;\xc3\xa9"),
+        std::string("rfc822;a\r\nb"), "rfc822;" + std::string(494, 'x')}) {
+    EXPECT_FALSE(is_original_recipient(text)) << text;
+  }
+}
+
+TEST(EnvelopeId, IsPrintableAndNotLong) {
+  for (const std::string& text : {"x"s, "q 1"s, "a+b=c"s, std::string(100, 'x')}) EXPECT_TRUE(is_envelope_id(text));
+  for (const std::string& text : {""s, "a\tb"s, "a\r\nb"s, "\x7f"s, "\xc3\xb6"s, std::string(101, 'x')}) {
+    EXPECT_FALSE(is_envelope_id(text)) << text;
+  }
+}
+
+TEST(Notify, IsNeverOrSomeOfThree) {
+  EXPECT_EQ(parse_notify("never"), "NEVER");
+  EXPECT_EQ(parse_notify("Failure"), "FAILURE");
+  EXPECT_EQ(parse_notify("delay,SUCCESS,delay"), "SUCCESS,DELAY");
+  for (const char* bad : {"", "never,success", "failure,", "failure success", "all", ",", " never"}) {
+    EXPECT_FALSE(parse_notify(bad)) << bad;
+  }
+}
+
 TEST(Utf8Xtext, NamesCodePoints) {
   EXPECT_EQ(utf8_xtext("a@b.test"), "a@b.test");
   EXPECT_EQ(utf8_xtext("\xc3\xb6"), "\\x{F6}");

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/clock.h"
 #include "base/text.h"
 #include "queue.h"
 #include "queue/mime.h"
@@ -11,7 +12,7 @@ namespace {
 
 using namespace test;  // NOLINT(google-build-using-namespace)
 
-const Reporter reporter{"mx.example.com", "example.com", {}};
+const Reporter reporter{"mx.example.com", "example.com", {}, {}};
 
 Entry original_entry() {
   Entry entry = entry_to({"bob@example.net", "carol@example.org", "dave@example.net"});
@@ -53,16 +54,74 @@ bool has_line(const std::string& text, const std::string& line) {
 
 TEST(Bounce, IsForWhoAskedForNothingElse) {
   Entry entry = original_entry();
-  EXPECT_TRUE(may_report(entry));
+  EXPECT_TRUE(may_report(entry, 0));
   for (const auto& [notify, may] : std::vector<std::pair<std::string, bool>>{
            {"FAILURE", true}, {"SUCCESS,FAILURE", true}, {"NEVER", false}, {"SUCCESS,DELAY", false}}) {
     entry.dsn.notify = notify;
-    EXPECT_EQ(may_report(entry), may) << notify;
+    EXPECT_EQ(may_report(entry, 0), may) << notify;
   }
   entry = original_entry();
   entry.bounce_of = "1j52sk9h000-abcdefghijklmnoq";
-  EXPECT_FALSE(may_report(entry));
-  EXPECT_FALSE(may_report(entry_to({"bob@example.net"}, "")));
+  EXPECT_FALSE(may_report(entry, 0));
+  EXPECT_FALSE(may_report(entry_to({"bob@example.net"}, ""), 0));
+}
+
+TEST(Bounce, ADelayIsToldToWhoDidNotAskForOtherThings) {
+  Entry entry = original_entry();
+  EXPECT_TRUE(may_report(entry, 0, Notice::delay));
+  for (const auto& [notify, may] : std::vector<std::pair<std::string, bool>>{
+           {"FAILURE", false}, {"NEVER", false}, {"DELAY", true}, {"SUCCESS,FAILURE,DELAY", true}}) {
+    entry.dsn.notify = notify;
+    EXPECT_EQ(may_report(entry, 0, Notice::delay), may) << notify;
+  }
+  EXPECT_FALSE(may_report(entry_to({"bob@example.net"}, ""), 0, Notice::delay));
+}
+
+TEST(Bounce, ADelayIsAboutWhoIsStillOwedIt) {
+  Entry entry = original_entry();
+  entry.dsn.returned = "FULL";
+  State state = with_refusals();
+  state.recipients[0] = {Progress::owed, "451 4.2.1 Mailbox busy", "", "mx.example.net"};
+  state.recipients[1] = {Progress::owed, "", "", ""};
+  Reporter by = reporter;
+  by.expire = 24h * 5;
+  base::MemorySource source(content);
+  const auto made = report_on(entry, state, source, by, noon + 4h, Notice::delay);
+  ASSERT_TRUE(succeeds(made));
+  const std::string& text = made->content;
+  for (const char* line :
+       {"Subject: Delivery Status Notification (Delay)", "Action: delayed", "Status: 4.2.1", "Status: 4.0.0",
+        "Final-Recipient: rfc822; bob@example.net", "Final-Recipient: rfc822; carol@example.org",
+        "Content-Type: text/rfc822-headers", "This is a warning only: there is no need to send the message again."}) {
+    EXPECT_TRUE(has_line(text, line)) << line << '\n' << text;
+  }
+  EXPECT_TRUE(has_line(text, "Will-Retry-Until: " + base::rfc5322_date(noon + 24h * 5))) << text;
+  EXPECT_EQ(text.find("dave@example.net\r\n    "), std::string::npos);
+  EXPECT_EQ(text.find("Action: failed"), std::string::npos);
+  EXPECT_EQ(made->entry.bounce_of, entry.id);
+  state.recipients[0].progress = state.recipients[1].progress = Progress::refused;
+  state.recipients[2].progress = Progress::accepted;
+  EXPECT_NE(report(entry, content, state).entry.id, made->entry.id) << "of the same recipients";
+}
+
+TEST(Bounce, IsAboutThoseOnlyWhoMayBeReportedOn) {
+  Entry entry = original_entry();
+  State state = with_refusals();
+  state.recipients[0].progress = state.recipients[1].progress = Progress::refused;
+  entry.dsn.notify = "NEVER";
+  EXPECT_FALSE(may_report(entry, state));
+  entry.dsn.of["carol@example.org"] = {"SUCCESS,FAILURE", "rfc822;list+2Bc@x.test"};
+  EXPECT_FALSE(may_report(entry, 0));
+  EXPECT_TRUE(may_report(entry, 1));
+  EXPECT_TRUE(may_report(entry, state));
+  EXPECT_FALSE(may_report(entry, state, Notice::delay));
+  const std::string text = report(entry, content, state).content;
+  EXPECT_NE(
+      text.find("\r\n\r\nOriginal-Recipient: rfc822; list+c@x.test\r\nFinal-Recipient: rfc822; carol@example.org\r\n"),
+      std::string::npos)
+      << text;
+  EXPECT_EQ(text.find("Final-Recipient: rfc822; bob@example.net"), std::string::npos);
+  EXPECT_EQ(text.find("Original-Recipient"), text.rfind("Original-Recipient"));
 }
 
 TEST(Bounce, IsAnEntryOfItsOwn) {
@@ -75,7 +134,7 @@ TEST(Bounce, IsAnEntryOfItsOwn) {
   EXPECT_EQ(made.entry.account, "work");
   EXPECT_EQ(made.entry.owner, Owner::system);
   EXPECT_EQ(made.entry.arrived, noon + 24h * 5);
-  EXPECT_FALSE(may_report(made.entry));
+  EXPECT_FALSE(may_report(made.entry, 0));
   EXPECT_TRUE(succeeds(decode(encode(made.entry, 0))));
 }
 
@@ -230,20 +289,6 @@ TEST(Bounce, AFailingSourceIsNoReport) {
   EXPECT_TRUE(fails_as(report_on(original_entry(), with_refusals(), source, reporter, noon), Error::Kind::io));
   base::MemorySource sound(content);
   EXPECT_TRUE(fails_as(report_on(original_entry(), State::fresh(3), sound, reporter, noon), Error::Kind::internal));
-}
-
-TEST(Mime, QuotedPrintable) {
-  EXPECT_EQ(quoted_printable(""), "");
-  EXPECT_EQ(quoted_printable("a=b\r\n"), "a=3Db\r\n");
-  EXPECT_EQ(quoted_printable("a \r\nb\t\r\n c"), "a=20\r\nb=09\r\n c");
-  EXPECT_EQ(quoted_printable("\r\n\r\n"), "\r\n\r\n");
-  EXPECT_EQ(quoted_printable("a\rb\nc"), "a=0Db=0Ac");
-  EXPECT_EQ(quoted_printable(std::string("\0\x7f\xe4", 3)), "=00=7F=E4");
-  EXPECT_EQ(quoted_printable(std::string(76, 'x')), std::string(76, 'x'));
-  EXPECT_EQ(quoted_printable(std::string(77, 'x')), std::string(75, 'x') + "=\r\nxx");
-  for (const std::string& line : lines_of(quoted_printable(std::string(500, '\xe4') + std::string(300, ' ')))) {
-    EXPECT_LE(line.size(), 76U);
-  }
 }
 
 }  // namespace

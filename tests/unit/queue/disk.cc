@@ -198,6 +198,7 @@ int __real_unlinkat(int folder, const char* path, int flags);
 int __real_mkdirat(int folder, const char* path, mode_t mode);
 int __real_fchmod(int fd, mode_t mode);
 int __real_flock(int fd, int operation);
+int __real_posix_fallocate(int fd, off_t offset, off_t size);
 
 static bool fails(const char* call, int fd, const char* name = "") {
   const auto error = disk ? disk->decide(call, fd, name) : std::nullopt;
@@ -279,6 +280,10 @@ int __wrap_fchmod(int fd, mode_t mode) {
 
 int __wrap_flock(int fd, int operation) {
   return fails("flock", fd) ? -1 : __real_flock(fd, operation);
+}
+
+int __wrap_posix_fallocate(int fd, off_t offset, off_t size) {
+  return fails("posix_fallocate", fd) ? errno : __real_posix_fallocate(fd, offset, size);
 }
 // NOLINTEND(bugprone-reserved-identifier)
 }

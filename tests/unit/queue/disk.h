@@ -15,7 +15,7 @@
 namespace pillarbox::queue::test {
 
 // Calls that can fail: "openat", "write", "fsync", "close", "linkat", "renameat", "unlinkat", "mkdirat", "fchmod",
-// "flock".
+// "flock", "posix_fallocate".
 struct Fault {
   std::string call;
   unsigned number = 0;  // the first is 1

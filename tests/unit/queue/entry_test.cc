@@ -62,7 +62,7 @@ TEST(Entry, ReadsBack) {
     entry.owner = Owner::none;
     entry.account = "";
     const std::string head = encode(entry, 42);
-    EXPECT_EQ(*head_size(head.substr(0, head_start)), head.size());
+    EXPECT_EQ(*head_size(head.substr(0, 64)), head.size());
     const auto read = decode(head);
     ASSERT_TRUE(succeeds(read));
     EXPECT_EQ(read->content_size, 42U);
@@ -70,6 +70,24 @@ TEST(Entry, ReadsBack) {
     EXPECT_EQ(read->entry.envelope.sender().path(), entry.envelope.sender().path());
     EXPECT_EQ(encode(read->entry, 42), head);
   }
+}
+
+TEST(Entry, WhatIsAskedOfARecipientReadsBack) {
+  Entry entry = entry_to({"bob@example.net", "carol@example.org"});
+  entry.id = an_id;
+  const std::string before = encode(entry, 42);
+  entry.dsn.of = {{"carol@example.org", {"NEVER", "rfc822;list+2Bc@x.test"}}, {"gone@x.test", {"DELAY", ""}}};
+  const std::string head = encode(entry, 42);
+  EXPECT_GT(head.size(), before.size());
+  const auto read = decode(head);
+  ASSERT_TRUE(succeeds(read));
+  EXPECT_EQ(read->entry.dsn.of.size(), 1U);
+  const auto [notify, original] = read->entry.dsn.about(entry.envelope.recipients()[1]);
+  EXPECT_EQ(notify, "NEVER");
+  EXPECT_EQ(original, "rfc822;list+2Bc@x.test");
+  EXPECT_TRUE(read->entry.dsn.about(entry.envelope.recipients()[0]).empty());
+  entry.dsn.of.erase("carol@example.org");
+  EXPECT_EQ(encode(entry, 42), before) << "of its own recipients nothing is asked";
 }
 
 TEST(Entry, EveryValueIsValidated) {
@@ -95,6 +113,12 @@ TEST(Entry, EveryValueIsValidated) {
       {"17:alice@example.com,", "3:a b,"},
       {"17:alice@example.com,", "2:<>,"},
       {"17:alice@example.com,", "19:<alice@example.com>,"},
+      {"15:bob@example.net,", "15:bob@example.net,0:,"},
+      {"15:bob@example.net,", "15:bob@example.net,6:ALWAYS,0:,"},
+      {"15:bob@example.net,", "15:bob@example.net,0:,0:,"},
+      {"15:bob@example.net,", "15:bob@example.net,0:,1:x,"},
+      {"15:bob@example.net,", "15:bob@example.net,0:,9:rfc822;\r\n,"},
+      {"15:bob@example.net,", "15:bob@example.net,0:,0:,0:,"},
       {"15:bob@example.net,", "0:,"},
       {"15:bob@example.net,", "17:bob@example.net\r\n,"},
       {"15:bob@example.net,", "19:bob@example.net (x),"},
@@ -131,20 +155,20 @@ TEST(Entry, AHeadHasALengthThatIsBounded) {
 }
 
 TEST(Entry, TellsALaterVersionFromDamage) {
-  EXPECT_TRUE(is_of_later_version("pillarbox-queue 2\nwhatever"));
-  EXPECT_TRUE(is_of_later_version("pillarbox-queue 10\n"));
+  EXPECT_TRUE(is_later_entry("pillarbox-queue 2\nwhatever"));
+  EXPECT_TRUE(is_later_entry("pillarbox-queue 10\n"));
   for (const char* text : {"", "pillarbox-queue 1\n", "pillarbox-queue 0\n", "pillarbox-queue x\n",
                            "pillarbox-queue 02\n", "Pillarbox-queue 2\n", "pillarbox-queue 99999999999999999999\n"}) {
-    EXPECT_FALSE(is_of_later_version(text)) << text;
+    EXPECT_FALSE(is_later_entry(text)) << text;
   }
 }
 
 // What the manual says of the checksum: of the empty text, and that pieces make no difference.
 TEST(Checksum, IsXxh128) {
-  EXPECT_EQ(checksum_of(""), "99aa06d3014798d86001c324468d497f");
+  EXPECT_EQ(trailer(""), "99aa06d3014798d86001c324468d497f\n");
   Checksum checksum;
   for (const char c : std::string(1000, 'x')) checksum.add({&c, 1});
-  EXPECT_EQ(checksum.hex(), checksum_of(std::string(1000, 'x')));
+  EXPECT_EQ(trailer(checksum), trailer(std::string(1000, 'x')));
 }
 
 }  // namespace

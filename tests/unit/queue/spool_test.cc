@@ -64,7 +64,7 @@ TEST_F(SpoolTest, GivesBackWhatWasPutIn) {
   ASSERT_EQ(read.envelope.recipients().size(), 3U);
   EXPECT_EQ(read.envelope.recipients()[1].path(), "<\"a b\"@example.net>");
   EXPECT_EQ((*locked)->state().tries, 0U);
-  EXPECT_EQ((*locked)->size(), content.size());
+  EXPECT_EQ((*locked)->content()->left(), content.size());
   EXPECT_EQ(*everything(*(*locked)->content()), content);
 }
 
@@ -75,7 +75,7 @@ TEST_F(SpoolTest, AHeadOfAnySizeIsReadBack) {
     for (std::size_t i = 0; i < count; ++i) recipients.push_back("b" + std::to_string(i) + "@example.net");
     const auto id = put(spool, entry_to(recipients));
     ASSERT_TRUE(succeeds(id));
-    ASSERT_TRUE(spool.look(*id));
+    ASSERT_TRUE(*spool.look(*id));
     const auto locked = take(spool, *id);
     ASSERT_TRUE(*locked);
     EXPECT_EQ((*locked)->entry().envelope.recipients().back().text(), recipients.back());
@@ -119,9 +119,9 @@ TEST_F(SpoolTest, StateIsKeptAndReplaced) {
     EXPECT_EQ((*locked)->state().recipients[0].progress, Progress::refused);
   }
   const auto looked = spool.look(*id);
-  ASSERT_TRUE(looked);
-  EXPECT_EQ(looked->size, content.size());
-  EXPECT_EQ(looked->state.recipients[0].reply, "550 5.1.1 No such user");
+  ASSERT_TRUE(looked && *looked);
+  EXPECT_EQ((*looked)->size, content.size());
+  EXPECT_EQ((*looked)->state.recipients[0].reply, "550 5.1.1 No such user");
   EXPECT_EQ(names(), (Names{*id, *id + ".state"}));
 }
 
@@ -197,7 +197,7 @@ TEST_F(SpoolTest, AnIdThatAppearsMeanwhileIsNotOverwritten) {
   ASSERT_TRUE(succeeds(begun->write(source)));
   ASSERT_TRUE(succeeds(put(spool, entry, "first")));
   EXPECT_TRUE(succeeds(begun->commit(State::fresh(1))));
-  EXPECT_EQ(spool.look(entry.id)->size, 5U);
+  EXPECT_EQ((*spool.look(entry.id))->size, 5U);
 }
 
 TEST_F(SpoolTest, AStrangerUnderTheIdIsAnError) {
@@ -328,7 +328,7 @@ TEST_F(SpoolTest, WhatHasGoneIsNothing) {
   ASSERT_TRUE(succeeds((*locked)->remove()));
   EXPECT_TRUE(names().empty());
   EXPECT_FALSE(*take(spool, *id));
-  EXPECT_FALSE(spool.look(*id));
+  EXPECT_FALSE(*spool.look(*id));
 }
 
 TEST_F(SpoolTest, ManyProcessesSendEachMessageOnce) {
@@ -393,7 +393,7 @@ TEST_F(SpoolTest, ANameThatIsAnothersIsNoMessage) {
   const auto id = put(spool);
   const std::string other = new_id(noon);
   std::filesystem::rename(path(*id), path(other));
-  EXPECT_FALSE(spool.look(other));
+  EXPECT_TRUE(fails_as(spool.look(other), Error::Kind::data));
   EXPECT_TRUE(fails_as(take(spool, other), Error::Kind::data));
 }
 
@@ -405,7 +405,7 @@ TEST_F(SpoolTest, AUidThatIsAnothersIsNoMessage) {
   Checksum checksum;
   checksum.add(head);
   write_file(path(entry.id), head + trailer(checksum));
-  EXPECT_FALSE(spool.look(entry.id));
+  EXPECT_TRUE(fails_as(spool.look(entry.id), Error::Kind::data));
   EXPECT_TRUE(fails_as(take(spool, entry.id), Error::Kind::data));
 }
 
@@ -421,6 +421,23 @@ TEST_F(SpoolTest, ALaterVersionIsLeftAlone) {
   ASSERT_EQ(warnings.size(), 1U);
   EXPECT_TRUE(contains(warnings[0], path(*id)));
   EXPECT_EQ(names(), Names{*id});
+  EXPECT_TRUE(fails_as(spool.look(*id), Error::Kind::unavailable));
+  EXPECT_TRUE(fails_as(spool.show(*id), Error::Kind::unavailable));
+}
+
+TEST_F(SpoolTest, AStateOfALaterVersionIsNoReasonToStartOver) {
+  const auto id = put(spool, entry_to(), content, tried());
+  const std::string text = read_file(path(*id + ".state"));
+  write_file(path(*id + ".state"), "pillarbox-state 2\n" + std::string(5000, 'x'));
+  std::vector<std::string> warnings;
+  const auto locked = spool.lock(*id, warnings);
+  ASSERT_TRUE(succeeds(locked));
+  EXPECT_FALSE(*locked);
+  ASSERT_EQ(warnings.size(), 1U);
+  EXPECT_TRUE(contains(warnings[0], path(*id + ".state") + ": was written by a later version"));
+  EXPECT_TRUE(fails_as(spool.look(*id), Error::Kind::unavailable));
+  write_file(path(*id + ".state"), text);
+  EXPECT_EQ((*take(spool, *id))->state().tries, 2U);
 }
 
 TEST_F(SpoolTest, StrangersAreNeitherOpenedNorRemoved) {
@@ -438,7 +455,7 @@ TEST_F(SpoolTest, StrangersAreNeitherOpenedNorRemoved) {
     ASSERT_TRUE(succeeds(locked));
     EXPECT_FALSE(*locked);
     EXPECT_EQ(warnings.size(), 1U);
-    EXPECT_FALSE(spool.look(id));
+    EXPECT_FALSE(*spool.look(id));
   }
   std::filesystem::create_symlink(elsewhere, path("tmp.link"));
   std::filesystem::create_symlink(elsewhere, path("new"));
@@ -459,7 +476,7 @@ TEST_F(SpoolTest, AnotherOwnersFileIsLeftAlone) {
   std::vector<std::string> warnings;
   EXPECT_FALSE(*spool.lock(*id, warnings));
   EXPECT_EQ(warnings.size(), 1U);
-  EXPECT_FALSE(spool.look(*id));
+  EXPECT_FALSE(*spool.look(*id));
 }
 
 TEST_F(SpoolTest, AMessageWithAnotherNameIsLeftAlone) {
@@ -501,12 +518,52 @@ TEST_F(SpoolTest, ADamagedStateStartsOverWithAWarning) {
   }
 }
 
+TEST_F(SpoolTest, AMessageWhoseStateCanNotBeWrittenIsLeftAlone) {
+  const auto id = put(spool);
+  const std::string state = path(*id + ".state");
+  for (const auto make : {+[](const std::string& name) { std::filesystem::create_directory(name); },
+                          +[](const std::string& name) { std::filesystem::create_symlink("/etc/passwd", name); },
+                          +[](const std::string& name) { ::mkfifo(name.c_str(), 0600); }}) {
+    make(state);
+    std::vector<std::string> warnings;
+    const auto locked = spool.lock(*id, warnings);
+    ASSERT_TRUE(locked);
+    EXPECT_FALSE(*locked);
+    ASSERT_EQ(warnings.size(), 1U);
+    EXPECT_TRUE(contains(warnings[0], state));
+    EXPECT_TRUE(fails_as(spool.look(*id), Error::Kind::unavailable));
+    std::filesystem::remove(state);
+  }
+}
+
 TEST_F(SpoolTest, SetsAsideWithItsState) {
   const auto id = put(spool, entry_to(), content, tried());
   auto locked = take(spool, *id);
   ASSERT_TRUE(succeeds((*locked)->set_aside()));
   EXPECT_EQ(names(), (Names{"failed/" + *id, "failed/" + *id + ".state"}));
   EXPECT_TRUE(spool.ids()->empty());
+}
+
+TEST_F(SpoolTest, SweepsNothingThatSomebodyWrites) {
+  const auto id = put(spool);
+  auto locked = take(spool, *id);
+  ASSERT_TRUE(succeeds((*locked)->reserve(1)));
+  const auto names = names_in(spool.path());
+  ASSERT_EQ(names.size(), 2U);
+  spool.sweep(std::chrono::system_clock::now() + std::chrono::hours(2));
+  EXPECT_EQ(names_in(spool.path()), names);
+  ASSERT_TRUE(succeeds((*locked)->save(tried())));
+  EXPECT_TRUE((names_in(spool.path()) == std::set{*id, *id + ".state"}));
+  ASSERT_TRUE(succeeds((*locked)->reserve(1)));
+  const auto left = names_in(spool.path());
+  EXPECT_EQ(left.size(), 3U);
+  locked->reset();
+  auto again = take(spool, *id);
+  ASSERT_TRUE(succeeds((*again)->reserve(1)));
+  EXPECT_EQ(names_in(spool.path()), left) << "it is the next one's";
+  again->reset();
+  spool = spool_in(folder);
+  EXPECT_EQ(names_in(spool.path()).size(), 2U);
 }
 
 TEST_F(SpoolTest, SweepsWhatIsOldAndNothingElse) {

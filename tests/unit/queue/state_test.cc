@@ -21,7 +21,7 @@ State full_state() {
 
 // With a checksum of its own, so that what is behind that is looked at.
 std::string sealed(const std::string& body) {
-  return body + checksum_of(body) + '\n';
+  return body + trailer(body);
 }
 
 std::string body_of(const State& state) {
@@ -77,15 +77,19 @@ TEST(State, WordsFromOutsideAreOneShortLine) {
   EXPECT_EQ(encode(*read), encode(state)) << "once is enough";
 }
 
-TEST(State, KnowsWhetherItsAccountWasInTrouble) {
+TEST(State, KnowsWhetherItsAccountWasInTroubleAndItsSenderWarned) {
   for (State state : {full_state(), State::fresh(1)}) {
     const std::size_t recipients = state.recipients.size();
-    EXPECT_FALSE(decode_state(encode(state), recipients)->rests);
-    state.rests = true;
-    const auto read = decode_state(encode(state), recipients);
-    ASSERT_TRUE(succeeds(read));
-    EXPECT_TRUE(read->rests);
-    EXPECT_EQ(encode(*read), encode(state));
+    for (const auto& [rests, warned] : {std::pair(false, false), {true, false}, {false, true}, {true, true}}) {
+      state.rests = rests;
+      state.warned = warned;
+      const auto read = decode_state(encode(state), recipients);
+      ASSERT_TRUE(succeeds(read));
+      EXPECT_EQ(read->rests, rests);
+      EXPECT_EQ(read->warned, warned);
+      EXPECT_EQ(read->recipients.back().host, state.recipients.back().host);
+      EXPECT_EQ(encode(*read), encode(state));
+    }
   }
 }
 
@@ -149,6 +153,23 @@ TEST(State, ValuesAreValidatedBehindTheChecksum) {
   }
   EXPECT_TRUE(fails_as(decode_state(sealed(sound + "0:,"), 4), Error::Kind::data));
   EXPECT_TRUE(fails_as(decode_state(sealed("pillarbox-state 2\n"), 0), Error::Kind::data));
+}
+
+TEST(State, HasRoomForWhateverAnAttemptComesTo) {
+  State state = State::fresh(100);
+  for (const std::size_t tried : {std::size_t{1}, std::size_t{100}}) {
+    State after = state;
+    after.tries = 4'000'000'000;
+    after.next = *(after.last = Time::max());
+    after.reply = std::string(600, 'x');
+    after.rests = after.warned = true;
+    for (RecipientState& each : after.recipients) each.status = "4.4.7";
+    for (std::size_t i = 0; i < tried; ++i) {
+      after.recipients[i] = {Progress::accepted, std::string(600, 'x'), "5.999.999", std::string(255, 'h')};
+    }
+    EXPECT_LE(encode(after).size(), room_for(state, tried));
+    EXPECT_LT(room_for(state, tried), 20000 + tried * 900);
+  }
 }
 
 }  // namespace

@@ -208,6 +208,13 @@ TEST(AnOutcome, IsEachOnesOwnWhereAllAreRefused) {
   EXPECT_EQ(fates(outcome({450, 451}, 0, 0)), "DD");
 }
 
+TEST(AnOutcome, OfAnEmptyTextForNobodyIsNoAcceptance) {
+  const Outcome taken = outcome({550}, 354, 250);
+  EXPECT_FALSE(taken.accepted);
+  EXPECT_FALSE(taken.failure);
+  EXPECT_EQ(taken.worst()->reply->code, 550);
+}
+
 TEST(AnOutcome, OfA421ToARecipientIsLaterForAll) {
   const Outcome closed = outcome({250, 550, 421, 250}, 354, 250);
   EXPECT_EQ(fates(closed), "DDDD");
@@ -280,6 +287,13 @@ TEST(AnOutcome, OfWhatWasNotTriedIsTheSameForAll) {
   EXPECT_EQ(worst(none), Kind::no_host);
   EXPECT_EQ(none.accepted_count(), 0U);
   EXPECT_TRUE(none.failure);
+}
+
+TEST(AnOutcome, HasRecipientsWhomNoServerWasAskedAbout) {
+  Outcome some = untried(1, judge(failure(Cause::lost, Phase::connect)));
+  some.recipients.push_back({.fate = Fate::rejected, .kind = Kind::no_user, .text = "nobody there"});
+  EXPECT_FALSE(some.refused_alone(0));
+  EXPECT_TRUE(some.refused_alone(1));
 }
 
 }  // namespace
