@@ -305,7 +305,10 @@ class Worker final : public smtp::Work {
         progress_(!task.output.trace && task.jobs == 1, system),
         turn_(run, footing_),
         views_(task.timing ? std::vector<smtp::View*>{&progress_, &console_, &turn_, &waterfall_}
-                           : std::vector<smtp::View*>{&progress_, &console_, &turn_}) {}
+                           : std::vector<smtp::View*>{&progress_, &console_, &turn_}) {
+    // From now on: what the server does not take from one is handed to others whose threads may have yet to begin.
+    run_.step(footing_, Footing::sought);
+  }
 
   Result<void> connect_to(const smtp::Endpoint& endpoint) {
     auto session = smtp::Session::make(endpoint.clone(), views_);
@@ -328,8 +331,11 @@ class Worker final : public smtp::Work {
       run_.add(Error::Kind::temporary);
     }
     turn_.leave();
-    run_.step(footing_, Footing::none);
+    retire();
   }
+
+  // Nobody need wait for it any more.
+  void retire() { run_.step(footing_, Footing::none); }
 
   std::optional<smtp::Transaction> next() override {
     while (!retired_) {
@@ -399,6 +405,7 @@ Result<int> run(const Task& task, const base::System& system, const base::Clock&
     for (std::size_t i = 1; i < workers.size(); ++i) threads.emplace_back([&worker = workers[i]] { worker.work(); });
   } catch (const std::system_error& error) {  // those that there are do it all
     complain(program, std::string("fewer connections at once: ") + error.what());
+    for (std::size_t i = 1 + threads.size(); i < workers.size(); ++i) workers[i].retire();
   }
   workers.front().work();
   threads.clear();  // joins them

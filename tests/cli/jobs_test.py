@@ -169,8 +169,8 @@ class Jobs(Case):
             self.assertEqual(self.subjects(server), self.names)
             self.assertGreater(crowd.peak, 1)
 
-    def test_a_login_that_is_put_off_is_tried_by_others(self):
-        """No more than one at a time until one stands."""
+    def put_off(self):
+        """A server to which three logins in a row come too early."""
         refused = []
 
         def put_off(connection, moment):
@@ -180,9 +180,23 @@ class Jobs(Case):
                 return True
             return False
 
-        server = self.serve(put_off, offers=[b"AUTH PLAIN"])
+        return self.serve(put_off, offers=[b"AUTH PLAIN"])
+
+    def test_a_login_that_is_put_off_is_tried_by_others(self):
+        """No more than one at a time until one stands."""
+        server = self.put_off()
         run = self.send(server, "-U", "u", "-P", "s3cret", *self.names)
         self.assertEqual(run.returncode, 0, run.stderr)
+        self.assertEqual(self.subjects(server), self.names)
+
+    @unittest.skipIf("PILLARBOX_SANITIZE" in os.environ, "LeakSanitizer and strace are in each other's way")
+    def test_a_login_is_put_off_before_the_others_have_begun(self):
+        """One thread is done with its login by the time the next is made."""
+        server = self.put_off()
+        run = subprocess.run(["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=clone3,clone", "-e", "inject=clone3,clone:delay_exit=300000",
+                              self.bin / "smtp", "--jobs", "4", "-s", f"127.0.0.1:{server.port}", "-f", "a@x.test", "-r", "b@x.test",
+                              "-U", "u", "-P", "s3cret", *self.names], capture_output=True, env=self.environment, cwd=self.folder, check=False)
+        self.assertEqual((run.returncode, run.stderr), (0, b""))
         self.assertEqual(self.subjects(server), self.names)
 
     def test_results_do_not_wait_for_a_slow_writer(self):
