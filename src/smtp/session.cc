@@ -374,7 +374,12 @@ void Session::loop() {
     const auto wait = std::clamp<milliseconds::rep>(left.count() + 1, 0, 1000);
     const unsigned count = in_body && socket() >= 0 ? 2 : 1;
     curl_multi_poll(multi_.get(), ears.data(), count, static_cast<int>(wait), nullptr);
+    notice_connection();
     notice_tls();
+    if (hung_up()) {
+      dialogue_.fail({.cause = Failure::Cause::lost, .phase = dialogue_.phase()});
+      break;
+    }
     if (!watch()) break;
   }
   int left = 0;
@@ -395,14 +400,20 @@ bool Session::watch() {
   if (announced_ && dialogue_.phase() == Phase::body && waiting(fd) != Waiting::nothing) {
     return hear_unasked(fd);
   }
-  if (announced_ && !at_proxy() && dialogue_.phase() != Phase::body && waiting(fd) == Waiting::end) {
-    // libcurl would find out by reading, and then write QUIT into the half-closed socket.
-    dialogue_.fail({.cause = Failure::Cause::lost, .phase = dialogue_.phase()});
-    return false;
-  }
-  if (!stopped() && base::Instant::clock::now() < deadline()) return true;
+  if (!stopped() && (base::Instant::clock::now() < deadline() || spared())) return true;
   dialogue_.fail({.cause = stopped() ? Failure::Cause::stopped : Failure::Cause::timeout, .phase = dialogue_.phase()});
   return false;
+}
+
+// The server has hung up, and libcurl would find out by reading, and then write QUIT into the half-closed socket.
+bool Session::hung_up() const {
+  return announced_ && !at_proxy() && dialogue_.phase() != Phase::body && waiting(socket()) == Waiting::end;
+}
+
+// What came in time is not late because we were kept from reading it (a stopped job, a busy machine). Once for each
+// command: a server that dribbles gains no more than that by it.
+bool Session::spared() {
+  return announced_ && !std::exchange(spared_, true) && waiting(socket()) == Waiting::bytes;
 }
 
 bool Session::stopped() const {
@@ -410,8 +421,8 @@ bool Session::stopped() const {
   return signals > 1 || (signals == 1 && !dialogue_.awaits_acceptance());
 }
 
-// When the silence has lasted too long. It counts from the last command, connection or piece of the body, not from the
-// last byte heard: a server that dribbles a reply gains no time by it.
+// When the silence has lasted too long. It counts from the last command, connection, whole reply or piece of the body,
+// not from the last byte heard: a server that dribbles a reply gains no time by it.
 base::Instant Session::deadline() const {
   const Timeouts& times = endpoint_.timeouts;
   switch (dialogue_.awaited().value_or(dialogue_.phase())) {
@@ -434,6 +445,7 @@ base::Instant Session::deadline() const {
 
 void Session::progress() {
   progress_ = base::Instant::clock::now();
+  spared_ = false;
   const Phase phase = dialogue_.phase();
   if (phase != Phase::rcpt && phase != Phase::data) begun_ = progress_;
 }
@@ -652,6 +664,7 @@ std::size_t Session::hear(std::string_view line) {
     return stop_header;
   }
   if (!dialogue_.settled()) return line.size();
+  progress();
   if (dialogue_.failure() || dialogue_.accepted()) {
     // libcurl says QUIT now, unless the server has hung up already, or said so.
     if (!stale_connection()) return line.size();
@@ -722,10 +735,11 @@ int Session::on_debug(CURL* /*easy*/, curl_infotype type, char* text, std::size_
   return session.guarded([&] { return session.overhear(type, {text, size}), 0; }, 0);
 }
 
-// Also called while libcurl waits by itself, after the dot and after QUIT.
+// Also called while libcurl waits by itself, after the dot and after QUIT; and when it has found an error, of which the
+// end of the connection may be a part only: what the end was is for explain() to say.
 int Session::on_progress(void* self, curl_off_t, curl_off_t, curl_off_t, curl_off_t) noexcept {
   auto& session = *static_cast<Session*>(self);
-  const bool go_on = session.guarded([&] { return session.watch(); }, false);
+  const bool go_on = session.guarded([&] { return !session.hung_up() && session.watch(); }, false);
   if (!go_on) session.drop_connections();
   return go_on ? 0 : 1;
 }

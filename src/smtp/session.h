@@ -92,6 +92,8 @@ class Session {
   void let_go() noexcept;
   void loop();
   bool watch();
+  [[nodiscard]] bool hung_up() const;
+  bool spared();
   [[nodiscard]] bool stopped() const;
   void explain(CURLcode code);
   [[nodiscard]] Failure::Cause resolver_trouble() const;
@@ -150,6 +152,7 @@ class Session {
   mail::Message* body_ = nullptr;
   base::Instant progress_;  // a command, a reply or a piece of the body was the last
   base::Instant begun_;     // the envelope at hand was
+  bool spared_ = false;     // its time was over, and what had come in it was read
 };
 
 }  // namespace pillarbox::smtp

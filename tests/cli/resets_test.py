@@ -3,9 +3,11 @@
 nothing is lost, and that nothing comes twice but where the server's yes was what did not come through.
 """
 import contextlib
+import os
 import select
 import socket
 import struct
+import subprocess
 import sys
 import threading
 import time
@@ -140,6 +142,32 @@ class Resets(SecureCase):
                     offers = [b"PIPELINING", b"AUTH PLAIN"] + [b"STARTTLS"] * (tls == "starttls")
                     self.sweep("before", driver, more, offers=offers,
                                certificate=self.place / "good", implicit=tls == "implicit")
+
+    @unittest.skipIf("PILLARBOX_SANITIZE" in os.environ, "LeakSanitizer and strace are in each other's way")
+    def test_the_end_behind_an_alert_is_not_the_reason(self):
+        """It comes between any two looks at the socket, from which the first held the alert back."""
+        def alert(listener):
+            with contextlib.suppress(OSError):
+                while True:
+                    connection, _ = listener.accept()
+                    with connection:
+                        connection.recv(1 << 16)                       # the ClientHello
+                        connection.sendall(bytes((21, 3, 3, 0, 2, 2, 70)))
+                        time.sleep(0.1)
+
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            thread = threading.Thread(target=alert, args=[listener], daemon=True)
+            thread.start()
+            for held in range(1, 16):
+                run = subprocess.run(["strace", "-qq", "-f", "-o", self.folder / "calls", "-e", "trace=recvfrom",
+                                      "-e", f"inject=recvfrom:delay_exit=300000:when={held}",
+                                      self.bin / "smtp", "-s", f"smtps://127.0.0.1:{listener.getsockname()[1]}", "-f", "a@x.test", "-r", "b@x.test"],
+                                     input=MESSAGE, capture_output=True, env=self.environment, check=False)
+                self.assertEqual(run.returncode, 69, (held, run.stderr))
+                self.assertIn(b"alert protocol version", run.stderr)
+            self.assertLess((self.folder / "calls").read_text().count("recvfrom("), held)        # each had its turn
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join(PATIENCE)
 
     def test_a_silence(self):
         self.sweep("silent", "pipeline", offers=[b"PIPELINING"])

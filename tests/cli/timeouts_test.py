@@ -4,6 +4,8 @@
 All sessions of a test run at the same time: each takes about the second that it is to wait.
 """
 import contextlib
+import os
+import signal
 import socket
 import subprocess
 import sys
@@ -104,6 +106,30 @@ class Timeouts(SecureCase):
             server = Server(script)
             self.addCleanup(server.stop)
             runs[driver] = self.start(server.port, driver, reply=4, connect=4)
+        self.check(runs, 0)
+
+    def test_what_came_in_time_is_not_late(self):
+        """The client is a job that was stopped, the reply comes, and the job goes on when its time is over."""
+        def stops(moment):
+            def script(_, now):
+                if now == moment:
+                    self.go.wait(PATIENCE)
+                    os.kill(client.pid, signal.SIGSTOP)
+                    os.waitid(os.P_PID, client.pid, os.WSTOPPED)
+                    threading.Timer(1.5 * SHORT, client.send_signal, [signal.SIGCONT]).start()
+                return False
+
+            server = Server(script)
+            self.addCleanup(server.stop)
+            self.go.clear()
+            begun, client = self.start(server.port, driver, reply=SHORT, data=SHORT)
+            self.go.set()
+            return begun, client
+
+        runs = {}
+        for moment in ("EHLO", "RCPT", "dot"):
+            for driver in DRIVERS:
+                runs[moment, driver] = stops(moment)
         self.check(runs, 0)
 
     def test_an_envelope_has_twelve_times_that(self):
