@@ -147,18 +147,14 @@ curl_version_info_data* curl_version_info(CURLversion age) {
   return library.curl_version_info(age);
 }
 
-// In brackets, for both are macros as well. An option's number says the type of its value.
+// In brackets, for both are macros as well. An option's number says the type of its value; of those that are set here
+// none has one of 64 bits, nor a blob.
 CURLcode(curl_easy_setopt)(CURL* easy, CURLoption option, ...) {
   va_list values;
   va_start(values, option);  // NOLINT(clang-diagnostic-varargs): the type is libcurl's
-  CURLcode code = CURLE_UNKNOWN_OPTION;
-  if (option < CURLOPTTYPE_OBJECTPOINT) {  // NOLINT(bugprone-branch-clone): the types differ
-    code = library.curl_easy_setopt(easy, option, va_arg(values, long));
-  } else if (option >= CURLOPTTYPE_OFF_T && option < CURLOPTTYPE_BLOB) {
-    code = library.curl_easy_setopt(easy, option, va_arg(values, curl_off_t));
-  } else {
-    code = library.curl_easy_setopt(easy, option, va_arg(values, void*));
-  }
+  const CURLcode code = option < CURLOPTTYPE_OBJECTPOINT
+                            ? library.curl_easy_setopt(easy, option, va_arg(values, long))
+                            : library.curl_easy_setopt(easy, option, va_arg(values, void*));
   va_end(values);
   return code;
 }

@@ -12,7 +12,6 @@
 #include "base/text.h"
 
 namespace pillarbox::smtp {
-namespace {
 
 bool is_loopback(const sockaddr_storage& address) {
   if (address.ss_family == AF_INET) {
@@ -26,8 +25,6 @@ bool is_loopback(const sockaddr_storage& address) {
   const bool mapped = IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr) && v6.sin6_addr.s6_addr[12] == 127;
   return IN6_IS_ADDR_LOOPBACK(&v6.sin6_addr) || mapped;
 }
-
-}  // namespace
 
 std::optional<Peer> peer_of(int socket) {
   sockaddr_storage address{};

@@ -1,16 +1,21 @@
 // Socket: what a connected TCP socket tells of the other end, without taking a byte of what libcurl is to read.
 #pragma once
 
+#include <sys/socket.h>
+
 #include <cstdint>
 #include <optional>
 #include <string>
 
 namespace pillarbox::smtp {
 
+// 127/8, ::1, ::ffff:127/8: what is said there leaves the host by no wire.
+bool is_loopback(const sockaddr_storage& address);
+
 struct Peer {
   std::string address;  // numeric
   int port = 0;
-  bool loopback = false;  // 127/8, ::1, ::ffff:127/8
+  bool loopback = false;
 };
 
 // The other end, once there is one.

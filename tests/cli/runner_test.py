@@ -223,6 +223,21 @@ class Runner(QueueCase):
         self.assertEqual(len(self.bodies()), 1)
         self.assertEqual((self.listed(), (self.folder / "state").exists()), ([], False))
 
+    def test_a_place_in_trouble_keeps_no_other_from_being_run(self):
+        home = self.folder / "home/.local/state/pillarbox/queue"
+        self.write_configuration(self.serve().port)
+        path = self.folder / "pillarbox.conf"
+        path.write_text(re.sub(r"directory = \S+", "", path.read_text()))
+        self.submit("--queue-directory", home, "--queue-only", "b@x.test")
+        self.environment["XDG_STATE_HOME"] = f"{self.folder}/state"
+        (self.folder / "state/pillarbox").mkdir(parents=True)
+        (self.folder / "state/pillarbox/queue").write_text("no folder\n")
+        run = self.run_as("sendmail", "-q")
+        self.assertNotEqual(run.returncode, 0)
+        for line in run.stderr.decode().splitlines():
+            self.assertIn(f"{self.folder}/state/pillarbox/queue: can't be ", line)
+        self.assertEqual(len(self.bodies()), 1)
+
     def test_mail_from_before_goes_by_the_account_of_its_author(self):
         self.environment["XDG_STATE_HOME"] = f"{self.folder}/state"
         self.submit(stdin=b"From: bob@work.test\nSubject: s\n\nhi\n")

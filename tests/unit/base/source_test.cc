@@ -7,6 +7,8 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
+#include <csignal>
 #include <thread>
 
 #include "support.h"
@@ -110,6 +112,29 @@ TEST(FileSource, WaitsForWhatANonBlockingPipeHasNotYet) {
   writer.join();
   ASSERT_TRUE(succeeds(read));
   EXPECT_EQ(*read, "onetwo");
+}
+
+TEST(FileSource, ASignalWhileItWaitsIsNoError) {
+  std::array<int, 2> ends{};
+  ASSERT_EQ(::pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK), 0);
+  FileSource source(UniqueFd{ends[0]}, "pipe");
+  struct sigaction before {};
+  struct sigaction ignorant {};
+  ignorant.sa_handler = [](int) {};
+  ASSERT_EQ(::sigaction(SIGUSR1, &ignorant, &before), 0);
+  std::thread writer([&, reader = ::pthread_self()] {
+    for (int i = 0; i < 50; ++i) {  // one of them comes while it waits
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      ::pthread_kill(reader, SIGUSR1);
+    }
+    EXPECT_EQ(::write(ends[1], "one", 3), 3);
+    ::close(ends[1]);
+  });
+  const auto read = everything(source);
+  writer.join();
+  ASSERT_EQ(::sigaction(SIGUSR1, &before, nullptr), 0);
+  ASSERT_TRUE(succeeds(read));
+  EXPECT_EQ(*read, "one");
 }
 
 TEST(FileSource, OfADirectoryIsAnErrorAndNoEnd) {
