@@ -1,4 +1,5 @@
 """The scripted server: plays the connections of a case and compares what the client sends, byte by byte."""
+import fcntl
 import itertools
 import os
 import re
@@ -6,10 +7,12 @@ import select
 import socket
 import ssl
 import struct
+import termios
 import threading
 import time
 
 CR, CRLF = b"\r", b"\r\n"
+NOTHING = b"\0\0\0\0"
 QUIET = 0.01                  # before a reply the client must have been silent for so many seconds
 LONGEST_LINE = 100_000
 WINDOW = 128 * 1024           # small, so that a client is soon held up by a server that does not read
@@ -457,17 +460,27 @@ class Server:
 
     # what happens beside the connection
 
+    def delivered(self):
+        """What was said has arrived: nothing that follows by another way overtakes it."""
+        while self.channel and self.channel.sock.fileno() >= 0 and fcntl.ioctl(self.channel.sock, termios.TIOCOUTQ, NOTHING) != NOTHING:
+            if time.monotonic() > self.deadline:
+                raise Mismatch("the client's side takes nothing in")
+            time.sleep(0.0002)
+
     def do_stdin(self, step):
         """More bytes come on the client's standard input."""
+        self.delivered()
         self.note(f"STDIN {show(step.data)}")
         self.feeder.put(step.data)
 
     def do_stdin_end(self, step):
+        self.delivered()
         self.note("STDIN-END")
         self.feeder.put(None)
 
     def do_truncate(self, step):
         """A file of the case shrinks to so many bytes."""
+        self.delivered()
         self.note("TRUNCATE " + " ".join(step.words))
         os.truncate(self.folder / step.words[0], int(step.words[1]))
 
