@@ -11,6 +11,7 @@ import contextlib
 import dataclasses
 import fcntl
 import hashlib
+import itertools
 import os
 import pathlib
 import random
@@ -84,6 +85,7 @@ class Server:
     null_return_path = True  # whether it writes a Return-Path for the null sender too
     command: tuple[str, ...]  # stays in the foreground
     log: str  # below the chroot
+    log_writer: tuple[str, ...] = ()  # writes a line behind all others, where the log is another process's work
     connection_logged: re.Pattern[str]  # matches once for each connection
     spool: tuple[str, ...]  # globs: no match means that no message is on its way
     # Of a server with a `ledger` only:
@@ -280,6 +282,7 @@ class Instance:
         self.root = folder / "root"
         self.ports = _free_ports(server.address)
         self._keeper: subprocess.Popen[bytes] | None = None
+        self._marks = itertools.count()
 
     def start(self) -> None:
         """Starts the server, with other ports if one of the chosen was taken meanwhile."""
@@ -316,7 +319,14 @@ class Instance:
             return False
 
     def logged(self) -> str:
-        return (self.root / self.server.log).read_text(errors="replace")
+        """The log, with all that the server has said by now."""
+        log = self.root / self.server.log
+        if self.server.log_writer:
+            mark = f"mark-{next(self._marks)}."
+            tool("chroot", self.root, *self.server.log_writer, mark)
+            if not wait_until(lambda: mark in log.read_text(errors="replace"), START_SECONDS):
+                raise PeerError(f"{self.server.name} does not write its log\n{self.log_tail()}")
+        return log.read_text(errors="replace")
 
     def connections(self) -> int:
         """How many connections the server has logged so far."""

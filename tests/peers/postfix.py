@@ -102,6 +102,7 @@ class Postfix(peer.Server):
     added_fields = ("Return-Path", "X-Original-To", "Delivered-To", "Received")
     command = ("postfix", "start-fg")
     log = "var/log/postfix.log"
+    log_writer = ("postlog", "-t", "test")
     connection_logged = re.compile(r"smtpd\[\d+\]: connect from")
     disconnection_logged = re.compile(r"smtpd\[\d+\]: disconnect from")
     queue_id = re.compile(r"queued as (\w+)")
