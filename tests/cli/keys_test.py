@@ -473,6 +473,18 @@ class Keys(Case):
         recipients = [word for connection in server.take() for word in self.envelope(connection) if word.startswith("RCPT")]
         self.assertEqual(recipients, ["RCPT TO:<b@x.test>", "RCPT TO:<c@x.test>", "RCPT TO:<waits@x.test>"])
 
+    @unittest.skipIf("PILLARBOX_SANITIZE" in os.environ, "LeakSanitizer and strace are in each other's way")
+    def test_queue_background_runs_behind_a_message_or_not(self):
+        """strace(1) waits for all that the caller does not wait for."""
+        server = self.serve()
+        for background in ("false", "true"):
+            self.write(self.account(server), more=f'queue = {{ directory = "queue"; background = {background}; }};')
+            self.keep("--queue-only", "waits@x.test")
+            subprocess.run(["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=execve", self.bin / "sendmail", "-C", self.conf, "b@x.test"],
+                           input=MESSAGE, env=self.environment, check=True)
+            self.assertEqual(len(self.kept()), int(background == "false"))
+            server.take()
+
     @shows("queue.bounce_to")
     def test_queue_bounce_to(self):
         for settings, recipient in (("", "alice@example.org"), ('bounce_to = "postmaster@example.org";', "postmaster@example.org")):
