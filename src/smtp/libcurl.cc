@@ -152,9 +152,12 @@ curl_version_info_data* curl_version_info(CURLversion age) {
 CURLcode(curl_easy_setopt)(CURL* easy, CURLoption option, ...) {
   va_list values;
   va_start(values, option);  // NOLINT(clang-diagnostic-varargs): the type is libcurl's
-  const CURLcode code = option < CURLOPTTYPE_OBJECTPOINT
-                            ? library.curl_easy_setopt(easy, option, va_arg(values, long))
-                            : library.curl_easy_setopt(easy, option, va_arg(values, void*));
+  CURLcode code = CURLE_UNKNOWN_OPTION;
+  if (option < CURLOPTTYPE_OBJECTPOINT) {  // NOLINT(bugprone-branch-clone): the types differ
+    code = library.curl_easy_setopt(easy, option, va_arg(values, long));
+  } else {
+    code = library.curl_easy_setopt(easy, option, va_arg(values, void*));
+  }
   va_end(values);
   return code;
 }

@@ -1,5 +1,7 @@
-"""What the parts share: a copy of the tree, and which lines of src a build with the preset coverage has run so far."""
+"""What the parts share: a copy of the tree, results that are kept, and which lines of src a build with the preset coverage has
+run so far."""
 import collections
+import datetime
 import gzip
 import json
 import shutil
@@ -8,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+RESULTS = Path(__file__).resolve().parent / "results.json"
 
 
 def copy_sources(folder):
@@ -15,6 +18,20 @@ def copy_sources(folder):
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns("build", ".git", "__pycache__"), symlinks=True,
                     copy_function=shutil.copy)
+
+
+def kept(part, otherwise, file=RESULTS):
+    """What a part has come to before, on this machine or another."""
+    return (json.loads(file.read_text()) if file.exists() else {}).get(part, otherwise)
+
+
+def keep(part, results, file=RESULTS):
+    every = (json.loads(file.read_text()) if file.exists() else {}) | {part: results}
+    file.write_text(json.dumps(every, indent=1, sort_keys=True) + "\n")
+
+
+def today():
+    return datetime.date.today().strftime("%-d %B %Y")
 
 
 def reset(build):
