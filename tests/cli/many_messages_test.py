@@ -5,11 +5,14 @@ Each trouble is drawn by a generator; PILLARBOX_SEED draws others.
 """
 import collections
 import contextlib
+import fcntl
 import os
 import random
 import re
 import sys
+import termios
 import threading
+import time
 import unittest
 
 sys.dont_write_bytecode = True
@@ -87,6 +90,10 @@ class Moody:
             connection.close()
         elif manner:
             (connection.part if manner == "421" else connection.close)(BUSY)
+        if manner in ("421", "fin"):
+            # It has arrived: what is written to the client by another way does not overtake it.
+            while fcntl.ioctl(connection.sock, termios.TIOCOUTQ, b"\0\0\0\0") != b"\0\0\0\0":
+                time.sleep(0.0002)
 
     def count(self, *moments):
         return sum(times for (moment, _), times in self.done.items() if moment in moments)

@@ -608,6 +608,7 @@ class Decisions(QueueCase, SecureCase):
                 (self.folder / "log").unlink()
 
     def test_a_host_that_nobody_knows(self):
+        self.offline()
         self.check_kept(68, None, host="nosuch.invalid", said=b"nosuch.invalid")
 
     def test_no_connection(self):

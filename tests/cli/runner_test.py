@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """A run of the queue: what ends it, what it writes down and when, and by which account it sends."""
+import os
 import re
 import signal
 import subprocess
@@ -55,8 +56,11 @@ class Runner(QueueCase):
             self.submit("--queue-only", "b@x.test")
         run = self.start("--driver", driver)
         self.assertTrue(there.wait(30))
+        run.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, run.pid, os.WSTOPPED)
         run.send_signal(signal.SIGHUP)
         run.send_signal(signal.SIGTERM)        # as when a session is ended: it is one event
+        run.send_signal(signal.SIGCONT)
         with self.assertRaises(subprocess.TimeoutExpired):
             run.wait(1)
         go_on.set()

@@ -198,9 +198,9 @@ class Streams(Case):
                         count.append(moment)
                         return moment == step and (step == "BDAT" or count.count(step) == 2) and connection.part() is None
                     began = time.monotonic()
-                    connections, told = self.play(self.files(contents)[:2], offers, options=["--timeout", "2"], exits=(0, 75),
+                    connections, told = self.play(self.files(contents)[:2], offers, options=["--timeout", "4"], exits=(0, 75),
                                                   script=script)
-                    self.assertLess(time.monotonic() - began, 12)
+                    self.assertLess(time.monotonic() - began, 24)
                     self.assertEqual(sum(event.get("status") == "250" for event in told), len(self.taken(connections)))
 
 

@@ -19,6 +19,7 @@ for ignored in (signal.SIGINT, signal.SIGHUP):       # by whoever is a shell's b
     if signal.getsignal(ignored) == signal.SIG_IGN:
         signal.signal(ignored, signal.SIG_DFL)
 
+os.umask(0o022)                                      # whatever the caller's is
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(1, str(ROOT / "tests/wire"))
 import certificates
@@ -112,7 +113,7 @@ class Capture:
         self.output = folder / "captured"
         port_file = folder / "port"
         self.process = subprocess.Popen(
-            ["python3", ROOT / "packaging/capture-server", "--port", "0", "--port-file", port_file, "--messages", str(messages),
+            [sys.executable, ROOT / "packaging/capture-server", "--port", "0", "--port-file", port_file, "--messages", str(messages),
              "--output", self.output], stdout=subprocess.DEVNULL)
         deadline = time.monotonic() + 20
         while not (port_file.exists() and port_file.read_text().strip()):
@@ -141,6 +142,19 @@ class Case(unittest.TestCase):
         (self.folder / "home").mkdir()
         self.environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": f"{self.folder}/home", "TZ": "UTC", "LC_ALL": "C.UTF-8",
                             "RES_OPTIONS": "timeout:1 attempts:1"}       # a host's own name may be in no hosts file
+
+    def offline(self):
+        """From now on the programs find names in the hosts file or not at all, whatever the machine's name servers say, or don't."""
+        if not can_mount():
+            self.skipTest("no mount namespace to be had")
+        (self.folder / "nsswitch.conf").write_text("passwd: files\ngroup: files\nhosts: files\n")
+        links = self.bin.rename(self.folder / "programs")
+        self.bin.mkdir()
+        for link in links.iterdir():
+            program = self.bin / link.name
+            program.write_text(f"#!/bin/sh\nexec {' '.join(UNSHARE)} 'mount --bind \"$0\" /etc/nsswitch.conf && exec \"$@\"' "
+                               f"{self.folder}/nsswitch.conf {link} \"$@\"\n")
+            program.chmod(0o755)
 
     def capture(self, messages=1):
         server = Capture(self.folder, messages)

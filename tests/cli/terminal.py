@@ -60,9 +60,9 @@ class Terminal:
 
     def finish(self):
         """The exit code, when everything is over."""
-        deadline = time.monotonic() + PATIENCE
-        while not self.ended and self.read(deadline):
-            pass
+        while not self.ended:
+            if not self.read(time.monotonic() + PATIENCE):
+                raise AssertionError(f"the program neither speaks nor ends: {self.seen[-2000:]!r}")
         return self.process.wait(PATIENCE)
 
     def close(self):

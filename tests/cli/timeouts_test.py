@@ -111,19 +111,20 @@ class Timeouts(SecureCase):
     def test_what_came_in_time_is_not_late(self):
         """The client is a job that was stopped, the reply comes, and the job goes on when its time is over."""
         def stops(moment):
+            known = threading.Event()
+
             def script(_, now):
                 if now == moment:
-                    self.go.wait(PATIENCE)
+                    known.wait(PATIENCE)
                     os.kill(client.pid, signal.SIGSTOP)
                     os.waitid(os.P_PID, client.pid, os.WSTOPPED)
-                    threading.Timer(1.5 * SHORT, client.send_signal, [signal.SIGCONT]).start()
+                    threading.Timer(6, client.send_signal, [signal.SIGCONT]).start()
                 return False
 
             server = Server(script)
             self.addCleanup(server.stop)
-            self.go.clear()
-            begun, client = self.start(server.port, driver, reply=SHORT, data=SHORT)
-            self.go.set()
+            begun, client = self.start(server.port, driver, reply=4, data=4)
+            known.set()
             return begun, client
 
         runs = {}
