@@ -215,25 +215,24 @@ class Runner(QueueCase):
         self.assertEqual(len(self.bodies()), 1)
         self.assertEqual(self.listed(), [])
 
-    def test_mail_that_waits_in_another_place_is_found(self):
+    def wait_below_the_home(self):
+        """A message does, and the place for new ones is another."""
         home = self.folder / "home/.local/state/pillarbox/queue"
         self.write_configuration(self.serve().port)
         path = self.folder / "pillarbox.conf"
         path.write_text(re.sub(r"directory = \S+", "", path.read_text()))
         self.submit("--queue-directory", home, "--queue-only", "b@x.test")
         self.environment["XDG_STATE_HOME"] = f"{self.folder}/state"
+
+    def test_mail_that_waits_in_another_place_is_found(self):
+        self.wait_below_the_home()
         self.assertEqual(len(self.listed()), 1)
         self.run_queue()
         self.assertEqual(len(self.bodies()), 1)
         self.assertEqual((self.listed(), (self.folder / "state").exists()), ([], False))
 
     def test_a_place_in_trouble_keeps_no_other_from_being_run(self):
-        home = self.folder / "home/.local/state/pillarbox/queue"
-        self.write_configuration(self.serve().port)
-        path = self.folder / "pillarbox.conf"
-        path.write_text(re.sub(r"directory = \S+", "", path.read_text()))
-        self.submit("--queue-directory", home, "--queue-only", "b@x.test")
-        self.environment["XDG_STATE_HOME"] = f"{self.folder}/state"
+        self.wait_below_the_home()
         (self.folder / "state/pillarbox").mkdir(parents=True)
         (self.folder / "state/pillarbox/queue").write_text("no folder\n")
         run = self.run_as("sendmail", "-q")
