@@ -168,7 +168,9 @@ std::string domain_of(const config::Account& account, const base::System& system
 
 Result<mail::Address> own_address(const config::Account& account, const base::System& system) {
   const std::string domain = domain_of(account, system);
-  auto own = account.from ? account.from->qualified(domain) : mail::Address::make(system.login(), domain);
+  const auto login = account.from ? Result<std::string>("") : system.login();
+  if (!login) return login.error();
+  auto own = account.from ? account.from->qualified(domain) : mail::Address::make(*login, domain);
   if (!own) return Error{Error::Kind::config, own.error().text};
   return own;
 }

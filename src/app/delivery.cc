@@ -52,10 +52,11 @@ std::string_view status_of(const queue::Entry& entry, const queue::State& state,
 Result<mail::ReversePath> allowed_sender(const config::Account* account, const queue::Entry& entry,
                                          const base::System& system) {
   const mail::ReversePath& sender = entry.envelope.sender();
-  if (!account || !account->from || sender.is_null()) return sender;
+  if (!account || sender.is_null()) return sender;
   const bool own = account->sender != config::Sender::keep || !account->allow_from_override;
-  const bool made_up =
-      entry.owner == queue::Owner::none && address_of(sender) == system.login() + '@' + system.fully_qualified_name();
+  const auto login = entry.owner == queue::Owner::none ? system.login() : Result<std::string>("");
+  if (!login) return login.error();
+  const bool made_up = !login->empty() && address_of(sender) == *login + '@' + system.fully_qualified_name();
   if (!own && !made_up) return sender;
   auto address = own_address(*account, system);
   if (!address) return address.error();
@@ -221,7 +222,7 @@ std::optional<smtp::Transaction> Delivery::offer(Tried tried) {
 Result<mail::Message> Delivery::message_of(const queue::Locked& locked) const {
   std::string head;
   std::unique_ptr<base::Source> body = locked.content();
-  if (account_ && account_->sender == config::Sender::enforce && account_->from) {
+  if (account_ && account_->sender == config::Sender::enforce) {
     auto read = mail::read_header(std::move(body), mail::Normaliser::Nul::drop);
     if (!read) return read.error();
     const auto own = own_address(*account_, means_.system);

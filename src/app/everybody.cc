@@ -304,12 +304,11 @@ class Parent {
   }
 
   void bury(const Child& child) const {
-    int status = 0;
-    while (::waitpid(child.pid, &status, 0) < 0 && errno == EINTR) {
-    }
-    if (!WIFSIGNALED(status)) return;
+    const auto status = end_of(child.pid);
+    if (!status) return leave(child);
+    if (!WIFSIGNALED(*status)) return;
     complain(errand_.program, "the run for uid " + std::to_string(child.uid) + " was ended by signal " +
-                                  std::to_string(WTERMSIG(status)));
+                                  std::to_string(WTERMSIG(*status)));
   }
 
   std::string place_;

@@ -7,8 +7,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <exception>
@@ -16,6 +18,7 @@
 #include <utility>
 
 #include "app/report.h"
+#include "base/clock.h"
 #include "base/system.h"
 #include "base/unique_fd.h"
 
@@ -23,6 +26,7 @@ namespace pillarbox::app {
 namespace {
 
 constexpr int longest_wait = 300;  // seconds
+constexpr std::chrono::seconds longest_burial{5};
 
 std::nullopt_t failed(const std::string& program, const char* what) {
   complain(program, std::string(what) + ": " + std::generic_category().message(errno));
@@ -81,12 +85,21 @@ std::optional<std::uint64_t> as_user(const queue::Resident& user, const std::str
     ended = ::poll(&watched, 1, 1000) > 0;
   }
   const bool told = ended && ::read(in.get(), &result, sizeof result) == sizeof result;
-  if (!ended) ::kill(pid, SIGKILL);  // its end is not waited for: a file system of its user's may keep it from that
-  while (ended && ::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
-  }
+  if (!ended || !end_of(pid)) ::kill(pid, SIGKILL);  // its end is not waited for
   if (told) return result;
   complain(program, "what was done for uid " + std::to_string(user.uid) + " has come to nothing");
   return std::nullopt;
+}
+
+std::optional<int> end_of(pid_t child) {
+  const auto limit = base::Instant::clock::now() + longest_burial;
+  int status = 0;
+  for (int pause = 1;; pause = std::min(2 * pause, 100)) {
+    const pid_t found = ::waitpid(child, &status, WNOHANG);
+    if (found == child || (found < 0 && errno != EINTR)) return status;
+    if (base::Instant::clock::now() > limit) return std::nullopt;
+    ::poll(nullptr, 0, pause);
+  }
 }
 
 bool is_stopped(pid_t child) {

@@ -22,6 +22,10 @@ bool become(const queue::Resident& user);
 std::optional<std::uint64_t> as_user(const queue::Resident& user, const std::string& program,
                                      const std::function<std::uint64_t()>& action);
 
+// How a child that has hung up ended, as waitpid(2) has it; nothing if that can't be had within seconds. It has more to
+// close, and a file system of its user's may keep it from that.
+std::optional<int> end_of(pid_t child);
+
 // Whether a child stands still, as its user may have it do: there is no use in waiting for it.
 bool is_stopped(pid_t child);
 

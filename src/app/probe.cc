@@ -33,16 +33,18 @@ std::string probe_message(const Task& task, const smtp::Endpoint& endpoint, cons
   const std::string host = base::escape(system.fully_qualified_name());
   const auto& sender = envelope.sender().address();
   const std::string date = base::rfc5322_date(clock.now());
+  const auto login = system.login();
+  const std::string user = login ? *login : "unknown";
   std::string options;
   for (const std::string& name : task.option_names) options += " --" + name;
-  return "Date: " + date + "\nFrom: " + (sender ? sender->text() : system.login() + "@" + host) +
+  return "Date: " + date + "\nFrom: " + (sender ? sender->text() : user + "@" + host) +
          "\nTo: " + list_of(envelope.recipients()) + "\nSubject: Test message from " + host + "\nMessage-ID: <" +
          base::random_word() + "@" + host + ">" +
          "\nMIME-Version: 1.0\nContent-Type: text/plain; charset=us-ascii\nAuto-Submitted: auto-generated"
          "\nX-Mailer: Pillarbox " PILLARBOX_VERSION
          "\n\nThis is a test message. Nobody has to answer it.\n"
          "\nHost:    " +
-         host + "\nUser:    " + system.login() + "\nTime:    " + date + "\nServer:  " + endpoint.name() + ", " +
+         host + "\nUser:    " + user + "\nTime:    " + date + "\nServer:  " + endpoint.name() + ", " +
          std::string(describe(endpoint.tls.mode)) + "\nOptions:" + options + "\n";
 }
 

@@ -224,7 +224,9 @@ class Reader {
     } else if (task_.from_header) {
       task_.sender.reset();  // each message's own
     } else if (!task_.sender) {
-      if (auto read = read_sender(system_.login() + "@" + system_.fully_qualified_name()); !read) return read;
+      const auto login = system_.login();
+      if (!login) return login.error();
+      if (auto read = read_sender(*login + "@" + system_.fully_qualified_name()); !read) return read;
     }
     const auto recipients = options_.all("rcpt");
     if (task_.from_header && !recipients.empty()) return usage("-r and -F exclude each other");

@@ -18,11 +18,12 @@ Error failure(const std::string& path, int number) {
   return disk_error(path + ": can't be written", number);
 }
 
-// NFS and some others have no files without a name; there it is lost at once.
+// NFS and some others have no files without a name; there it is lost at once. The name is one that the queue's sweep
+// knows, should the process be killed in between.
 UniqueFd unnamed_file(const std::string& directory) {
   UniqueFd file(::open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
   if (file || (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL)) return file;
-  std::string name = directory + "/spool.XXXXXX";
+  std::string name = directory + "/tmp.XXXXXX";
   file = UniqueFd(::mkostemp(name.data(), O_CLOEXEC));
   if (file && ::unlink(name.c_str()) != 0) return {};
   return file;

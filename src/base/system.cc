@@ -8,14 +8,23 @@
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
 #include <string_view>
+#include <system_error>
 #include <vector>
 
 namespace pillarbox::base {
 namespace {
+
+constexpr std::size_t largest_record = std::size_t{1} << 20U;  // of the password file
+
+// What getpwuid_r(3) says of a uid that nobody has, as some services of names do.
+bool means_nobody(int code) {
+  return code == 0 || code == ENOENT || code == ESRCH || code == EBADF || code == EPERM;
+}
 
 // A name with a dot as it is, else the canonical name that the resolver has for it if that has one.
 std::string canonical(const std::string& name) {
@@ -51,7 +60,13 @@ const System::Person& System::person() const {
   passwd record{};
   passwd* found = nullptr;
   std::vector<char> buffer(16384);
-  if (::getpwuid_r(person_->uid, &record, buffer.data(), buffer.size(), &found) == 0 && found) {
+  int code = 0;
+  while ((code = ::getpwuid_r(person_->uid, &record, buffer.data(), buffer.size(), &found)) == ERANGE &&
+         buffer.size() < largest_record) {
+    buffer.resize(2 * buffer.size());
+  }
+  if (!found && !means_nobody(code)) person_->trouble = code;
+  if (found) {
     person_->login = found->pw_name;
     person_->gecos = found->pw_gecos ? found->pw_gecos : "";
     person_->home = found->pw_dir ? found->pw_dir : "";
@@ -59,8 +74,13 @@ const System::Person& System::person() const {
   return *person_;
 }
 
-std::string System::login() const {
-  return person().login.empty() ? "uid" + std::to_string(person().uid) : person().login;
+Result<std::string> System::login() const {
+  const Person& us = person();
+  if (us.trouble != 0) {
+    return Error{Error::Kind::temporary, "the login of uid " + std::to_string(us.uid) +
+                                             " can't be looked up: " + std::generic_category().message(us.trouble)};
+  }
+  return us.login.empty() ? "uid" + std::to_string(us.uid) : us.login;
 }
 
 std::string System::full_name() const {

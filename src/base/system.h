@@ -8,6 +8,8 @@
 #include <optional>
 #include <string>
 
+#include "base/result.h"
+
 namespace pillarbox::base {
 
 class System {
@@ -19,8 +21,8 @@ class System {
   // The fully qualified name: the host's name if it has a dot, else its canonical name if that has one, else the name.
   // Looked up once; the resolver may be asked.
   [[nodiscard]] virtual std::string fully_qualified_name() const;
-  // The login of the real uid; "uid<N>" where the password file has none.
-  [[nodiscard]] virtual std::string login() const;
+  // The login of the real uid; "uid<N>" where the password file has none. temporary (75) if that can't be told now.
+  [[nodiscard]] virtual Result<std::string> login() const;
   // The password file's full name of the real uid: its GECOS field up to the first comma, '&' being the login.
   [[nodiscard]] virtual std::string full_name() const;
   [[nodiscard]] virtual std::optional<std::string> environment(const std::string& name) const;
@@ -31,6 +33,7 @@ class System {
   struct Person {
     uid_t uid;
     std::string login, gecos, home;  // "": the password file does not have that
+    int trouble = 0;                 // why it could not be asked: an errno
   };
   // What the password file says of the real uid, looked up once.
   [[nodiscard]] const Person& person() const;

@@ -22,7 +22,9 @@ Error faulty(const std::string& text) {
 
 // Adds an error's lines to those that there are.
 void add(std::optional<Error>& faults, const Error& more) {
-  if (!faults) faults = faulty("");
+  const bool passing = more.kind == Error::Kind::temporary || more.kind == Error::Kind::io;  // nobody's fault
+  if (!faults) faults = Error{more.kind, ""};
+  if (!passing) faults->kind = Error::Kind::config;
   faults->text += (faults->text.empty() ? "" : "\n") + more.text;
   if (!more.hint.empty()) faults->hint += (faults->hint.empty() ? "" : "; ") + more.hint;
 }

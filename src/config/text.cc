@@ -23,6 +23,14 @@ Error faulty(const std::string& text, std::string hint = {}) {
   return {Error::Kind::config, text, std::move(hint)};
 }
 
+// Too few descriptors, or a device that fails, are no fault of the configuration's.
+Error unreadable(const std::string& path, int number) {
+  Error error = base::disk_error(path + ": can't be read", number);
+  if (error.kind == Error::Kind::cannot_create) error.kind = Error::Kind::config;
+  if (number == EACCES) error.kind = Error::Kind::no_permission;
+  return error;
+}
+
 // The text with blanks in place of comments and of what strings hold, so that what is left is what libconfig acts on.
 // Line ends and quotes stay where they are.
 struct Bare {
@@ -150,7 +158,7 @@ Result<std::string> content_of(int fd, const std::string& path) {
   for (;;) {
     const ssize_t count = ::read(fd, piece.data(), piece.size());
     if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return faulty(path + ": can't be read: " + std::generic_category().message(errno));
+    if (count < 0) return unreadable(path, errno);
     if (count == 0) break;
     base::append(text, {piece.data(), static_cast<std::size_t>(count)});
     if (text.size() > largest) return faulty(path + ": is too large for a configuration");
@@ -162,7 +170,7 @@ Result<std::string> content_of(int fd, const std::string& path) {
 // Whether what was opened may be trusted at all.
 Result<struct stat> trusted(int fd, const std::string& path) {
   struct stat status {};
-  if (::fstat(fd, &status) != 0) return faulty(path + ": can't be read");
+  if (::fstat(fd, &status) != 0) return unreadable(path, errno);
   if (!S_ISREG(status.st_mode)) return faulty(path + ": is not a regular file");
   if (status.st_uid != 0 && status.st_uid != ::geteuid()) {
     return faulty(path + ": belongs to uid " + std::to_string(status.st_uid) + ", who is neither root nor you");
@@ -214,8 +222,7 @@ Result<bool> Text::add(const std::string& path, int depth, const From& from) {
   const base::UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
   if (!fd && (errno == ENOENT || errno == ENOTDIR) && !from) return false;
   if (!fd) {
-    const Error::Kind kind = errno == EACCES ? Error::Kind::no_permission : Error::Kind::config;
-    return Error{kind, where + path + ": can't be read: " + std::generic_category().message(errno)};
+    return unreadable(where + path, errno);
   }
   const auto status = trusted(fd.get(), path);
   if (!status) return Error{status.error().kind, where + status.error().text, status.error().hint};

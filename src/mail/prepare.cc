@@ -148,6 +148,7 @@ void enforce_author(Header& header, const Address& author, const std::string& na
   const std::string prefix = is_resent(header) ? "Resent-" : "";
   if (prefix.empty()) keep_first(header, "From");  // of Resent-From the others are older blocks'
   const Field* field = find_own(header, "From");
+  if (!field && !prefix.empty()) add_missing(header, {.author = author, .author_name = name});
   if (!field) return;
   const std::string old(base::trim(field->value()));  // with its folding: no line becomes too long
   const auto had = parse_list(old);

@@ -29,8 +29,11 @@ class Content final : public base::Source {
   Result<std::size_t> read(std::span<char> out) override {
     const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(out.size(), left_));
     const auto count = directory_->read_at(fd_->get(), out.first(size), static_cast<off_t>(at_), id_);
-    if (!count) return count.error();
-    if (*count < size) return Error{Error::Kind::io, directory_->path(id_) + ": the file was cut while it was read"};
+    // It was whole when it was locked. Whoever locks it again will see; for now nothing is said against the message.
+    if (!count) return Error{Error::Kind::temporary, count.error().text};
+    if (*count < size) {
+      return Error{Error::Kind::temporary, directory_->path(id_) + ": the file was cut while it was read"};
+    }
     at_ += size;
     left_ -= size;
     return size;

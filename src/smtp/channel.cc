@@ -84,7 +84,7 @@ Channel::Step Channel::write() {
     return over(Failure::Cause::lost), Step::over;
   }
   begin_ += count;
-  session_.progress();
+  session_.progress(count);
   return Step::done;
 }
 
@@ -100,7 +100,8 @@ Channel::Step Channel::read() {
 // Time passes for silence only: a server that dribbles a reply gains none by it.
 bool Channel::wait(bool to_write) {
   using std::chrono::milliseconds;
-  const auto left = std::chrono::duration_cast<milliseconds>(session_.deadline() - base::Instant::clock::now());
+  const auto begun = base::Instant::clock::now();
+  const auto left = std::chrono::duration_cast<milliseconds>(session_.deadline() - begun);
   if (session_.stopped()) return over(Failure::Cause::stopped);
   if (left.count() < 0) return over(Failure::Cause::timeout);
   if (!to_write) acknowledge_quickly(descriptor());
@@ -108,6 +109,7 @@ bool Channel::wait(bool to_write) {
   const int signals = session_.signals_ ? session_.signals_->descriptor() : -1;
   std::array<pollfd, 2> watched = {{{descriptor(), events, 0}, {signals, POLLIN, 0}}};
   ::poll(watched.data(), watched.size(), static_cast<int>(std::min<milliseconds::rep>(left.count() + 1, 1000)));
+  session_.waited_ += base::Instant::clock::now() - begun;
   return true;
 }
 

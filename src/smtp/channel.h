@@ -21,7 +21,10 @@ class Channel {
   // Takes octets to send. They leave when 64 KiB have come together, or at the next settle() or hear().
   bool put(std::string_view octets);
   // A message's envelope is about to be put in.
-  void begin_envelope() { session_.begun_ = base::Instant::clock::now(); }
+  void begin_envelope() {
+    session_.begun_ = base::Instant::clock::now();
+    session_.begin_body();  // which follows, perhaps in the same piece
+  }
   // Until all has left and each command has its reply.
   bool settle();
   // Until all has left and something more was heard.

@@ -9,8 +9,9 @@
 namespace pillarbox::smtp {
 namespace {
 
-constexpr int most_challenges = 20;         // no mechanism needs more; a server could ask for ever
-constexpr std::size_t shortest_secret = 4;  // striking out less would hide every other word
+constexpr int most_challenges = 20;                // no mechanism needs more; a server could ask for ever
+constexpr std::size_t most_of_a_recipient = 1024;  // bytes that are kept of its reply: there may be many thousands
+constexpr std::size_t shortest_secret = 4;         // striking out less would hide every other word
 
 // Servers take verbs in any case, and some of them blanks in front.
 Phase phase_of(std::string_view command, Phase current) {
@@ -213,7 +214,10 @@ std::string Dialogue::command(std::string_view line) {
 }
 
 void Dialogue::now_ready() {
-  if (!std::exchange(ready_, true)) view_.ready(connection_);
+  if (std::exchange(ready_, true)) return;
+  Connection shown = connection_;  // a server that has learned the password before may say it again
+  for (std::string& extension : shown.extensions) extension = masked(extension);
+  view_.ready(shown);
 }
 
 void Dialogue::hand_over() {
@@ -240,7 +244,7 @@ Dialogue::Next Dialogue::read_reply(std::string_view line, const std::string& sa
       return Next::go_on;
     case ReplyReader::State::complete: {
       Reply reply = reader_.take();
-      if (!extensions) reply.shorten();  // each recipient has its own
+      if (!extensions) reply.shorten(awaited() == Phase::rcpt ? most_of_a_recipient : Reply::longest_text);
       return judge(reply);
     }
     case ReplyReader::State::malformed:

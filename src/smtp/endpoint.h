@@ -63,8 +63,9 @@ struct Proxy {
 struct Timeouts {
   std::chrono::milliseconds connect = std::chrono::seconds(30);  // over all addresses
   std::chrono::milliseconds reply = std::chrono::seconds(300);   // each command's (RFC 5321 section 4.5.3.2)
-  std::chrono::milliseconds data = std::chrono::seconds(600);    // each piece of the body, and the final dot
-  std::chrono::milliseconds quit = std::chrono::seconds(5);      // the outcome is known by then
+  // Each piece of the body, and the final dot; all of them 12 times that, and a second for each 16 KiB.
+  std::chrono::milliseconds data = std::chrono::seconds(600);
+  std::chrono::milliseconds quit = std::chrono::seconds(5);  // the outcome is known by then
 };
 
 struct Endpoint {

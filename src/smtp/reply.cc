@@ -10,7 +10,6 @@ namespace {
 
 constexpr std::size_t longest_line = 512;
 constexpr std::size_t largest_reply = 65536;
-constexpr std::size_t longest_text = 8192;
 
 }  // namespace
 
@@ -24,12 +23,12 @@ std::string Reply::text() const {
   return out.substr(0, longest_text);
 }
 
-void Reply::shorten() {
+void Reply::shorten(std::size_t most) {
   constexpr std::size_t around = 6;  // the code, a blank or hyphen, CRLF
   std::size_t size = 0;
   const auto beyond = std::find_if(lines.begin(), lines.end(), [&](const std::string& line) {
     size += line.size() + around;
-    return size > longest_text;
+    return size > most;
   });
   lines.erase(beyond, lines.end());
 }

@@ -11,6 +11,8 @@
 namespace pillarbox::smtp {
 
 struct Reply {
+  static constexpr std::size_t longest_text = 8192;  // bytes
+
   int code = 0;
   std::vector<std::string> lines = {};  // without the code
 
@@ -23,7 +25,7 @@ struct Reply {
   // To RCPT: what is beyond a limit of the server's, as far as its words tell.
   [[nodiscard]] bool too_many_recipients() const;
   [[nodiscard]] std::string text() const;  // the lines, joined by a blank; 8 KiB of them at most
-  void shorten();                          // to the lines within the first 8 KiB, as they were sent
+  void shorten(std::size_t most);          // to the lines within its first bytes, as they were sent
 };
 
 class ReplyReader {

@@ -23,6 +23,8 @@ constexpr long libcurl_waits = 86400;  // seconds: the deadlines are ours
 constexpr long read_buffer = 262144;   // a reply of 64 KiB in one line must reach us whole, to be refused
 constexpr std::size_t stop_header = 0;
 constexpr int replies_of_envelope = 12;          // the time of so many is enough for all of one
+constexpr int pieces_of_body = 12;               // and of so many silences for all of one
+constexpr std::uint64_t least_rate = 16384;      // bytes of it for which a server has a second besides
 constexpr std::uint64_t longest_goodbye = 4096;  // bytes; an unasked 421 is far shorter
 
 struct Mechanism {
@@ -373,7 +375,9 @@ void Session::loop() {
     const auto left = std::chrono::duration_cast<milliseconds>(deadline() - base::Instant::clock::now());
     const auto wait = std::clamp<milliseconds::rep>(left.count() + 1, 0, 1000);
     const unsigned count = in_body && socket() >= 0 ? 2 : 1;
+    const auto begun = base::Instant::clock::now();
     curl_multi_poll(multi_.get(), ears.data(), count, static_cast<int>(wait), nullptr);
+    waited_ += base::Instant::clock::now() - begun;
     notice_connection();
     notice_tls();
     if (hung_up()) {
@@ -430,8 +434,9 @@ base::Instant Session::deadline() const {
       return progress_ + times.connect;
     case Phase::body:
     case Phase::chunk:
-    case Phase::dot:
-      return progress_ + times.data;
+      return std::min(progress_ + times.data, end_of_body(pieces_of_body));
+    case Phase::dot:  // and the last of the body may be on its way
+      return std::min(progress_ + times.data, end_of_body(pieces_of_body + 1));
     case Phase::quit:
       return progress_ + times.quit;
     case Phase::rset:  // between two messages, or close()'s
@@ -443,11 +448,25 @@ base::Instant Session::deadline() const {
   }
 }
 
-void Session::progress() {
+// When we shall have waited too long for the server to take a body, the time of whoever writes it not counted. A large
+// one may take long, but a server that reads it byte by byte gains nothing by it.
+base::Instant Session::end_of_body(int pieces) const {
+  const std::chrono::seconds for_its_size(taken_ / least_rate);
+  return base::Instant::clock::now() + pieces * endpoint_.timeouts.data + for_its_size - waited_;
+}
+
+void Session::progress(std::size_t octets) {
   progress_ = base::Instant::clock::now();
   spared_ = false;
+  taken_ += octets;
   const Phase phase = dialogue_.phase();
   if (phase != Phase::rcpt && phase != Phase::data) begun_ = progress_;
+  if (phase != Phase::body && phase != Phase::chunk && phase != Phase::dot) begin_body();
+}
+
+void Session::begin_body() {
+  waited_ = {};
+  taken_ = 0;
 }
 
 // libcurl waits for the dot's and QUIT's replies by itself, out of our loop: its own limit bounds those.
@@ -691,7 +710,7 @@ void Session::overhear(curl_infotype type, std::string_view text) {
     dialogue_.command(text);
     if (parting(dialogue_.phase())) limit_replies(endpoint_.timeouts.quit);
   } else if (type == CURLINFO_DATA_OUT) {
-    progress();
+    progress(text.size());
     dialogue_.body(text);
   } else if (type == CURLINFO_TEXT && announced_ && !at_proxy() && waiting(socket()) == Waiting::end) {
     // libcurl tells of its troubles here, and goes on to write QUIT into what the server has closed.

@@ -110,7 +110,9 @@ class Session {
   void drop_connections() noexcept;
   [[nodiscard]] int socket() const { return sockets_.empty() ? -1 : sockets_.back(); }
   [[nodiscard]] base::Instant deadline() const;
-  void progress();
+  void progress(std::size_t octets = 0);  // so many of a body's were taken
+  void begin_body();
+  [[nodiscard]] base::Instant end_of_body(int pieces) const;
   void limit_replies(std::chrono::milliseconds time);
 
   // What the C callbacks do; an exception must not cross libcurl.
@@ -150,9 +152,11 @@ class Session {
   bool peer_closed_ = false;  // the connection that was closed last had been closed, or reset, by the server
   std::uint64_t heard_ = 0;   // bytes of replies on this connection
   mail::Message* body_ = nullptr;
-  base::Instant progress_;  // a command, a reply or a piece of the body was the last
-  base::Instant begun_;     // the envelope at hand was
-  bool spared_ = false;     // its time was over, and what had come in it was read
+  base::Instant progress_;            // a command, a reply or a piece of the body was the last
+  base::Instant begun_;               // the envelope at hand was
+  base::Instant::duration waited_{};  // while its body was on its way
+  std::uint64_t taken_ = 0;           // bytes of that body
+  bool spared_ = false;               // its time was over, and what had come in it was read
 };
 
 }  // namespace pillarbox::smtp

@@ -3,6 +3,7 @@
 itself again; each test has a mount namespace with an /etc of its own.
 """
 import contextlib
+import ctypes
 import json
 import os
 import re
@@ -25,6 +26,7 @@ import certificates
 
 CANARY = "canary-7c1b"
 USERS = (4001, 4002, 4003)
+PTRACE_SEIZE = 0x4206
 IN_NAMESPACE = 'mount --bind "$1" /etc && shift && exec "$@"'
 
 
@@ -61,7 +63,7 @@ class Everybody(SecureCase):
             f'log = {{ syslog = false; file = "{self.folder}/log"; }};\n'
             f'queue = {{ directory = "{self.folder}/queue"; background = false; }};\n{more}')
         path.chmod(mode)
-        (self.folder / "queue").mkdir()
+        (self.folder / "queue").mkdir(exist_ok=True)
         (self.folder / "queue").chmod(0o1733)
 
     def configure_own(self, uid, port, name="own", more=None):
@@ -364,19 +366,23 @@ class Everybody(SecureCase):
         self.assertEqual(secret.read_bytes(), before)
 
     def test_a_file_of_a_users_making_gets_no_more_than_its_user_may_have(self):
-        """sender = "enforce": whatever the file says."""
-        server = self.serve()
-        self.configure_host(server.port, 'from = "host@x.test"; sender = "enforce"; allow_from_override = false;')
-        fields = (b"From: boss@x.test", b"From: host@x.test\r\nFrom: boss@x.test", b"From: host@x.test, boss@x.test")
-        for each in fields:
-            Queue(self.folder / "queue", USERS[0]).put(each + b"\r\n\r\nhi\r\n", sender="boss@x.test")
-        self.run_all()
-        (connection,) = server.take()
-        self.assertEqual([line for line in connection.lines if line.startswith(b"MAIL") and b"<host@x.test>" not in line], [])
-        for body in connection.bodies:
-            header = body.content().partition(b"\r\n\r\n")[0]
-            self.assertEqual([line for line in header.split(b"\r\n") if line.startswith(b"From:")], [b"From: host@x.test"], header)
-        self.assertEqual(len(connection.bodies), len(fields))
+        """sender = "enforce": whatever the file says, and the user's own address where the account names none."""
+        fields = (b"From: boss@x.test", b"From: host@x.test\r\nFrom: boss@x.test", b"From: host@x.test, boss@x.test",
+                  b"Resent-To: b@x.test\r\nFrom: boss@x.test")
+        for settings, own in (('from = "host@x.test";', b"host@x.test"), ('domain = "x.test";', b"u%d@x.test" % USERS[0])):
+            with self.subTest(settings):
+                server = self.serve()
+                self.configure_host(server.port, f'{settings} sender = "enforce"; allow_from_override = false;')
+                for each in fields:
+                    Queue(self.folder / "queue", USERS[0]).put(each + b"\r\n\r\nhi\r\n", sender="boss@x.test")
+                self.run_all()
+                (connection,) = server.take()
+                self.assertEqual([line for line in connection.lines if line.startswith(b"MAIL") and b"<%b>" % own not in line], [])
+                for body in connection.bodies:
+                    lines = body.content().partition(b"\r\n\r\n")[0].split(b"\r\n")
+                    author = b"Resent-From" if any(line.startswith(b"Resent-") for line in lines) else b"From"
+                    self.assertEqual([line for line in lines if line.startswith(author + b":")], [b"%b: %b" % (author, own)], lines)
+                self.assertEqual(len(connection.bodies), len(fields))
 
     def test_a_signal_reaches_the_children(self):
         halt = Halt(self, "dot")
@@ -405,6 +411,25 @@ class Everybody(SecureCase):
         self.assertIn(f"the run for uid {USERS[0]} does not go on".encode(), said)
         self.assertEqual(run.returncode, 0)
         self.assertEqual(len(self.waiting(USERS[0])), 1)
+
+    def test_a_child_that_can_not_be_buried_is_left_alone(self):
+        """As if its user's file system kept a file of it from being closed: its end is a tracer's, who does not take it."""
+        halt = Halt(self, "mail")
+        server = self.serve(halt)
+        self.configure_host(server.port)
+        self.submit(USERS[0], "-odq")
+        run = self.start_all(stderr=subprocess.PIPE)
+        self.addCleanup(run.kill)
+        self.assertTrue(halt.there.wait(30))
+        child = self.child_of(run)
+        if ctypes.CDLL(None, use_errno=True).ptrace(PTRACE_SEIZE, child, None, None) != 0:
+            self.skipTest(f"tracing it is not allowed: {os.strerror(ctypes.get_errno())}")
+        halt.go_on.set()
+        said = run.communicate(timeout=30)[1]
+        self.assertIn(f"the run for uid {USERS[0]} does not go on".encode(), said)
+        self.assertEqual(run.returncode, 0)
+        self.assertEqual(os.waitpid(child, 0)[0], child)
+        self.assertEqual(self.waiting(USERS[0]), [])
 
     @unless_sanitized     # whose runtime wants to be loaded before the clock's
     def test_others_have_their_turn_while_a_child_does_not_end(self):

@@ -47,12 +47,14 @@ class Hostile(SendmailCase):
         if not os.environ.get("PILLARBOX_SANITIZE"):          # glibc's setlocale(3) leaks it
             variables["LOCPATH"] = LANGUAGES
         self.serve()
-        usual = self.environment
+        usual, tried = self.environment, 0
         for name, values in variables.items():
             for value in values:
                 with self.subTest(name=name, value=value[:40]):
                     self.environment = usual | {name: value}
                     self.whole()
+                    tried += 1
+        print(f"values of {len(variables)} variables: hit {tried} times: one message, whole")
 
     def test_names_of_the_author(self):
         self.serve()

@@ -124,6 +124,8 @@ class Resets(SecureCase):
         self.assertGreater(cut, 8)                       # it was cut, each time before the last
         self.assertLess(relay.pieces, cut)
         self.assertEqual(self.run_as("mailq").stdout, b"Mail queue is empty\n")
+        offers = b", ".join(what.get("offers", [])).decode() or "nothing offered"
+        print(f"{driver}, cut off, {manner}, {offers}: hit {cut - 1} times: {cut - 1 - twice} came once, {twice} twice, in the window")
         return twice
 
     def test_plain(self):

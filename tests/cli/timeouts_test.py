@@ -42,7 +42,7 @@ class Timeouts(SecureCase):
         self.addCleanup(server.stop)
         return server
 
-    def start(self, port, driver, *, connect=ALWAYS, reply=ALWAYS, data=ALWAYS, stdin=MESSAGE, tls="off", hosts=(), recipients=1):
+    def start(self, port, driver, *, connect=ALWAYS, reply=ALWAYS, data=ALWAYS, stdin=MESSAGE, tls="off", hosts=(), recipients=1, by=()):
         """A run under way, and when it began."""
         self.configurations += 1
         path = self.folder / f"{self.configurations}.conf"
@@ -53,7 +53,7 @@ class Timeouts(SecureCase):
         path.chmod(0o600)
         (self.folder / f"{self.configurations}.eml").write_bytes(stdin)
         with open(self.folder / f"{self.configurations}.eml", "rb") as message:
-            return time.monotonic(), subprocess.Popen([self.bin / "sendmail", "-C", path, "--no-queue", "--driver", driver,
+            return time.monotonic(), subprocess.Popen([*by, self.bin / "sendmail", "-C", path, "--no-queue", "--driver", driver,
                                                        *(f"b{i}@x.test" for i in range(recipients))],
                                                       stdin=message, stderr=subprocess.PIPE, env=self.environment)
 
@@ -140,6 +140,37 @@ class Timeouts(SecureCase):
             runs[driver] = self.start(self.stalls("RCPT", 0.7 * SHORT).port, driver, reply=SHORT, recipients=40)
         self.check(runs, 75)
         self.assertLess(max(time.monotonic() - begun for begun, _ in runs.values()), 0.7 * SHORT * 40)
+
+    @unittest.skipIf("PILLARBOX_SANITIZE" in os.environ, "whose runtime wants to be loaded before the clock's")
+    def test_a_body_has_twelve_times_that(self):
+        """A server that takes some all the time is given up, too; the client's clock is a fast one."""
+        def slow(listener):
+            connection, _ = listener.accept()
+            with connection, contextlib.suppress(OSError):
+                connection.sendall(b"220 mx.test\r\n")
+                for reply in (b"250 ok\r\n", b"250 ok\r\n", b"250 ok\r\n", b"354 go on\r\n"):
+                    connection.recv(1000)
+                    connection.sendall(reply)
+                while piece := connection.recv(20_000):
+                    taken.append(len(piece))
+                    time.sleep(0.05)
+
+        for driver in DRIVERS:
+            taken = []
+            with self.subTest(driver), socket.socket() as listener:
+                listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 536)      # or the kernel would take most of it at once
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+                listener.bind(("127.0.0.1", 0))
+                listener.listen()
+                thread = threading.Thread(target=slow, args=[listener], daemon=True)
+                thread.start()
+                _, process = self.start(listener.getsockname()[1], driver, reply=86400, data=600, stdin=MESSAGE + b"y" * 76 * 1_000_000,
+                                        by=("faketime", "-f", "+0 x1000"))
+                with process:
+                    self.assertRegex(process.stderr.read(), b"timed out during the (message|body)")
+                    self.assertEqual(process.wait(), 75)
+                thread.join(PATIENCE)
+                self.assertGreater(len(taken), 20)
 
     @contextlib.contextmanager
     def full(self):

@@ -66,7 +66,7 @@ class Kill(unittest.TestCase):
         with ThreadPoolExecutor(2) as pool:
             found = [each for call in pool.map(lambda c: self.each_number(c, before, step), CALLS) for each in call]
         self.assertGreater(len(found), 40)
-        print(f"{step}: killed {len(found)} times")
+        print(f"{step}, killed: hit {len(found)} times: what stands is whole")
         return found
 
     def kill_while_putting(self, step, whole):

@@ -18,7 +18,7 @@ class Host final : public base::System {
  public:
   [[nodiscard]] std::string host_name() const override { return "host"; }
   [[nodiscard]] std::string fully_qualified_name() const override { return "host.example"; }
-  [[nodiscard]] std::string login() const override { return "user"; }
+  [[nodiscard]] Result<std::string> login() const override { return std::string("user"); }
   [[nodiscard]] std::string full_name() const override { return "A User"; }
   [[nodiscard]] std::optional<std::string> environment(const std::string& name) const override {
     return name == "SET" ? std::optional<std::string>("value") : std::nullopt;

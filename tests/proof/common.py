@@ -2,6 +2,7 @@
 run so far."""
 import collections
 import datetime
+import fcntl
 import gzip
 import json
 import shutil
@@ -26,8 +27,13 @@ def kept(part, otherwise, file=RESULTS):
 
 
 def keep(part, results, file=RESULTS):
-    every = (json.loads(file.read_text()) if file.exists() else {}) | {part: results}
-    file.write_text(json.dumps(every, indent=1, sort_keys=True) + "\n")
+    """Two parts that run at once do not undo each other's."""
+    with open(file, "a+", encoding="utf-8") as kept_in:
+        fcntl.flock(kept_in, fcntl.LOCK_EX)
+        kept_in.seek(0)
+        every = json.loads(kept_in.read() or "{}") | {part: results}
+        kept_in.truncate(0)
+        kept_in.write(json.dumps(every, indent=1, sort_keys=True) + "\n")
 
 
 def today():

@@ -150,7 +150,7 @@ class FakeSystem final : public base::System {
  public:
   [[nodiscard]] std::string host_name() const override { return "host"; }
   [[nodiscard]] std::string fully_qualified_name() const override { return "host.example.com"; }
-  [[nodiscard]] std::string login() const override { return "alice"; }
+  [[nodiscard]] Result<std::string> login() const override { return std::string("alice"); }
   [[nodiscard]] std::string full_name() const override { return "Alice"; }
   [[nodiscard]] std::optional<std::string> environment(const std::string& name) const override {
     const auto found = variables.find(name);

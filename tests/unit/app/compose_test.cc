@@ -15,9 +15,9 @@ class CountingSystem final : public base::System {
  public:
   [[nodiscard]] std::string host_name() const override { return "host"; }
   [[nodiscard]] std::string fully_qualified_name() const override { return name; }
-  [[nodiscard]] std::string login() const override {
+  [[nodiscard]] Result<std::string> login() const override {
     ++lookups;
-    return "alice";
+    return std::string("alice");
   }
   [[nodiscard]] std::string full_name() const override {
     ++lookups;

@@ -4,12 +4,15 @@
 #include <pwd.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdlib>
 #include <set>
 
 namespace {
 
 int lookups = 0;
+int answer = 0;          // an errno in place of the library's answer
+size_t record_size = 0;  // how much room a record takes
 
 }  // namespace
 
@@ -20,6 +23,9 @@ int __real_getpwuid_r(uid_t uid, passwd* record, char* buffer, size_t size, pass
 
 int __wrap_getpwuid_r(uid_t uid, passwd* record, char* buffer, size_t size, passwd** found) {
   ++lookups;
+  *found = nullptr;
+  if (answer != 0) return answer;
+  if (size < record_size) return ERANGE;
   return __real_getpwuid_r(uid, record, buffer, size, found);
 }
 }
@@ -42,16 +48,43 @@ TEST(TheSystem, HasNames) {
   const System system;
   EXPECT_FALSE(system.host_name().empty());
   EXPECT_FALSE(system.fully_qualified_name().empty());
-  EXPECT_FALSE(system.login().empty());
+  EXPECT_FALSE(system.login()->empty());
 }
 
 TEST(TheSystem, LooksIntoThePasswordFileOnce) {
   lookups = 0;
   const System system;
   EXPECT_EQ(lookups, 0);
-  EXPECT_FALSE(system.login().empty());
+  EXPECT_FALSE(system.login()->empty());
   EXPECT_EQ(system.full_name(), system.full_name());
   EXPECT_EQ(lookups, 1);
+}
+
+TEST(TheSystem, TakesNoTroubleWithThePasswordFileForAUserWhoIsNotThere) {
+  for (const int code : {EIO, EMFILE, ENFILE, ENOMEM, EINTR, EAGAIN}) {
+    answer = code;
+    const System system;
+    const auto login = system.login();
+    ASSERT_FALSE(login) << code;
+    EXPECT_EQ(login.error().kind, Error::Kind::temporary);
+    EXPECT_TRUE(
+        login.error().text.starts_with("the login of uid " + std::to_string(::getuid()) + " can't be looked up: "))
+        << login.error().text;
+  }
+  for (const int code : {ENOENT, ESRCH, EBADF, EPERM}) {
+    answer = code;
+    EXPECT_EQ(*System().login(), "uid" + std::to_string(::getuid())) << code;
+  }
+  answer = 0;
+}
+
+TEST(TheSystem, HasRoomForALargeRecord) {
+  const std::string usual = *System().login();
+  record_size = 100'000;
+  EXPECT_EQ(*System().login(), usual);
+  record_size = std::size_t{1} << 40U;  // there is an end to it
+  EXPECT_FALSE(System().login());
+  record_size = 0;
 }
 
 TEST(TheSystem, TellsAnEmptyVariableFromOneThatIsNotSet) {

@@ -230,8 +230,12 @@ TEST(EnforceAuthor, ReplacesFromAndKeepsTheOldOneForReplies) {
       enforced("Resent-To: r@x.test\r\nResent-From: bob@x.test\r\nResent-To: q@x.test\r\nResent-From: c@x.test\r\n"),
       "Resent-To: r@x.test\r\nResent-From: Alice <alice@example.com>\r\nResent-To: q@x.test\r\n"
       "Resent-From: c@x.test\r\n");
-  const std::string older = "Resent-To: r@x.test\r\nReceived: y\r\nResent-From: bob@x.test\r\n";
-  EXPECT_EQ(enforced(older), older);
+  // Whoever sends it on is named, too.
+  const std::string own = "Resent-From: Alice <alice@example.com>\r\n";
+  for (const std::string older : {"Resent-To: r@x.test\r\nReceived: y\r\nResent-From: bob@x.test\r\n",
+                                  "Resent-To: r@x.test\r\nFrom: bob@x.test\r\n"}) {
+    EXPECT_EQ(enforced(older), own + older);
+  }
 }
 
 Survey survey_of(std::string_view body) {

@@ -38,6 +38,10 @@ const std::vector<std::string> texts = {"",
                                         "\xf0\x9f\x93\xae",
                                         "\xe0\x80\x80",
                                         "\xc0\x80",
+                                        "\xe0\xa0\x80",
+                                        "\xed\x9f\xbf",
+                                        "\xf0\x90\x80\x80",
+                                        "\xf4\x8f\xbf\xbf",
                                         "abcdefgh\xc3\xb6ijklmnop",
                                         "\xc3\n\xb6"};
 

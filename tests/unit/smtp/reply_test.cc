@@ -33,14 +33,14 @@ TEST(Reply, MayHaveAnEnhancedStatus) {
   EXPECT_EQ(Reply{.code = 450}.enhanced_status(), "");
 }
 
-TEST(Reply, IsShortenedToEightKibibytesAsSent) {
+TEST(Reply, IsShortenedToSoManyBytesAsSent) {
   Reply reply{.code = 550, .lines = std::vector<std::string>(1000, std::string(58, 'x'))};  // 64 octets each
-  reply.shorten();
+  reply.shorten(8192);
   EXPECT_EQ(reply.lines.size(), 128U);
-  reply.shorten();
+  reply.shorten(8192);
   EXPECT_EQ(reply.lines.size(), 128U);
   Reply empty{.code = 550, .lines = std::vector<std::string>(10000)};
-  empty.shorten();
+  empty.shorten(8192);
   EXPECT_LT(empty.lines.size(), 1400U) << "an empty line takes memory, too";
 }
 
