@@ -27,8 +27,19 @@ Result<void> Message::prime() {
 }
 
 void Message::keep() {
-  if (beginning_) return;
-  if (!ended_ && !body_->mark()) body_ = std::make_unique<base::KeptSource>(std::move(body_));
+  if (mark()) return;
+  body_ = std::make_unique<base::KeptSource>(std::move(body_));
+  note_beginning();
+}
+
+bool Message::mark() {
+  if (beginning_) return true;
+  if (!ended_ && !body_->mark()) return false;
+  note_beginning();
+  return true;
+}
+
+void Message::note_beginning() {
   beginning_ = Beginning{.head = pending_, .normaliser = normaliser_, .taken = taken_, .whole = ended_};
 }
 

@@ -33,6 +33,8 @@ class Message {
   // Before anything is read: makes sure that rewind() can start it over, if all of it is in memory (after prime()), its
   // source is a file, or it is not very large.
   void keep();
+  // The same, if it costs no more than a copy of what is in memory. False: rewind() can't.
+  bool mark();
   // Back to the first octet. False: that can't be done, and what was read is gone.
   [[nodiscard]] bool rewind();
 
@@ -56,6 +58,7 @@ class Message {
 
  private:
   Result<void> refill();
+  void note_beginning();
   void note_end(std::string_view text);
 
   std::string pending_;  // normalised and not read yet, from at_ on

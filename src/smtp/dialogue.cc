@@ -13,6 +13,11 @@ constexpr int most_challenges = 20;                // no mechanism needs more; a
 constexpr std::size_t most_of_a_recipient = 1024;  // bytes that are kept of its reply: there may be many thousands
 constexpr std::size_t shortest_secret = 4;         // striking out less would hide every other word
 
+// An acceptance, behind a MAIL or all recipients that were refused.
+bool impossible(const Record& record) {
+  return record.failure ? record.failure->phase == Phase::mail : !record.granted();
+}
+
 // Servers take verbs in any case, and some of them blanks in front.
 Phase phase_of(std::string_view command, Phase current) {
   command.remove_prefix(std::min(command.find_first_not_of(" \t"), command.size()));
@@ -208,6 +213,7 @@ std::string Dialogue::command(std::string_view line) {
   if (phase_ == Phase::mail) now_ready();
   last_reply_ = {};
   await(phase_);
+  if ((phase_ == Phase::chunk || phase_ == Phase::dot) && !records_.empty()) records_.back().chunked = true;
   std::string safe = phase_ == Phase::auth ? redact(line, answer) : std::string(line);
   view_.command(terms_.show_secrets ? line : safe);
   return safe;
@@ -263,6 +269,18 @@ Dialogue::Next Dialogue::break_off(std::string text) {
   return Next::stop;
 }
 
+// Chunks are said far ahead of their replies, so one reply too many shifts all that follow it, and a refusal would be
+// taken for another command's. It shows where it can't stand, and then nobody knows what became of those at hand.
+Dialogue::Next Dialogue::out_of_step(const Reply& reply) {
+  for (Record& record : records_) {
+    record.accepted.reset();
+    record.failure.reset();
+    for (Recipient& recipient : record.recipients) recipient.reply.reset();
+  }
+  return break_off("its replies do not fit the commands: " + std::to_string(reply.code) + " " +
+                   base::quote(reply.text().substr(0, 200)));
+}
+
 Dialogue::Next Dialogue::judge(const Reply& reply) {
   view_.replied(reply);
   if (handed_over_) return note_reply(reply);
@@ -293,10 +311,12 @@ Dialogue::Next Dialogue::judge(const Reply& reply) {
     case Phase::chunk:
     case Phase::dot:
       return judge_transaction(record, phase, reply);
+    case Phase::rset:
+      if (record.chunked && record.accepted && !reply.positive() && reply.code != 421) return out_of_step(reply);
+      return reply.code == 421 ? refuse(phase, reply) : Next::go_on;
     case Phase::connect:
     case Phase::tls:
     case Phase::body:
-    case Phase::rset:
     case Phase::quit:
     case Phase::other:
       return reply.code == 421 ? refuse(phase, reply) : Next::go_on;
@@ -433,6 +453,7 @@ Dialogue::Next Dialogue::judge_transaction(Record& record, Phase phase, const Re
         record.accepted = reply;
         return Next::go_on;
       }
+      if (reply.positive() && record.chunked && impossible(record)) return out_of_step(reply);
       return refuse(record, phase, reply);
     default:
       return reply.positive() ? Next::go_on : refuse(record, phase, reply);

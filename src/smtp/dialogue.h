@@ -48,6 +48,7 @@ struct Record {
   bool go_ahead = false;           // DATA's 354
   bool heard = false;              // anything at all
   bool ended = false;              // the final dot or the last chunk was said
+  bool chunked = false;            // it is said in chunks
   std::optional<Reply> accepted;   // the final dot's 2xx
   std::optional<Failure> failure;  // the first refusal of the whole
 
@@ -107,8 +108,8 @@ class Dialogue {
   [[nodiscard]] bool awaits_acceptance() const;
   [[nodiscard]] std::size_t outstanding() const { return awaited_.size(); }  // commands without a reply
   [[nodiscard]] const Connection& connection() const { return connection_; }
-  // The oldest transaction that was not forgotten; there must be one.
-  [[nodiscard]] const Record& record() const { return records_.front(); }
+  // The oldest transaction that was not forgotten, or one behind it; there must be one.
+  [[nodiscard]] const Record& record(std::size_t behind = 0) const { return records_[behind]; }
   // What ended the connection, or the whole of the oldest transaction.
   [[nodiscard]] const std::optional<Failure>& failure() const;
   [[nodiscard]] const std::vector<Recipient>& recipients() const { return record().recipients; }
@@ -131,6 +132,7 @@ class Dialogue {
   Next before_login();
   Next before_mail();
   Next break_off(std::string text);
+  Next out_of_step(const Reply& reply);
   Next refuse(Phase phase, const Reply& reply);
   Next refuse(Record& record, Phase phase, const Reply& reply);
   [[nodiscard]] Record& record_of(std::uint64_t number);

@@ -17,6 +17,7 @@ constexpr std::size_t chunk_size = 1U << 18U;         // bytes of a BDAT
 constexpr std::size_t most_in_flight = 64;            // messages
 constexpr std::size_t most_outstanding = 512;         // commands
 constexpr std::uint64_t most_unanswered = 4U << 20U;  // bytes
+constexpr int resets_behind = 2;                      // the last message in chunks
 
 std::string original_recipient(const mail::Address& address) {
   return address.needs_smtputf8() ? "utf-8;" + mail::utf8_xtext(address.text())
@@ -41,6 +42,7 @@ struct Item {
   bool complete = false;                // all of it was put on its way
   bool begun = false;                   // some of its body, which can't be taken back
   bool chunked = false;                 // by BDAT, of which the server had taken the first octet
+  bool sealed = false;                  // the replies behind its own need not be waited for
   bool tried = false;                   // it has come back once
   std::uint64_t size = 0;               // put on its way
   std::string kept = {};                // read of it when it came back
@@ -166,16 +168,27 @@ class Pipeline {
       return;
     }
     const auto size = item.known_size;
+    // A chunk is announced with its size, so a writer that takes its time is read by DATA.
+    const mail::Message& offered = item.transaction.message;
+    const bool chunks =
+        streaming_ && many_ && (size ? *size > 0 : offered.prompt()) && !item.transaction.continue_on_reject;
+    // Who waits for replies to this one must not wait for those before it.
+    if ((!chunks || item.transaction.abort_on_reject) && unsealed() && !settle()) {
+      again_.push_back(std::move(item));
+      return;
+    }
     channel_->begin_envelope();
     dialogue_.add_transaction(item.transaction.envelope.recipients().size(), size, item.transaction.continue_on_reject);
     item.recorded = true;
     flight_.push_back(std::move(item));
     piece_.begin(flight_.back());
     mail::Message& message = flight_.back().transaction.message;
-    // A chunk is announced with its size, so a writer that takes its time is read by DATA.
-    const bool chunks = (size ? *size > 0 : message.prompt()) && !flight_.back().transaction.continue_on_reject;
-    if (streaming_ && many_ && chunks) {
-      if (!does_chunks_ && message.untouched()) message.keep();
+    if (chunks) {
+      if (message.untouched() && does_chunks_) {
+        (void)message.mark();
+      } else if (message.untouched()) {
+        message.keep();
+      }
       stream();
     } else {
       group();
@@ -202,11 +215,26 @@ class Pipeline {
 
   bool settle() {
     if (!channel_) return false;
+    if (Item* const item = unsealed(); item && !seal(*item)) return false;
     while (!dialogue_.settled()) {
       if (!channel_->await_reply()) return lost();
       if (!finish()) return false;
     }
     return finish();
+  }
+
+  // The newest message in flight was said in chunks, and there is nothing behind it yet.
+  [[nodiscard]] Item* unsealed() {
+    const auto newest = std::find_if(flight_.rbegin(), flight_.rend(), [](const Item& item) { return item.recorded; });
+    return newest != flight_.rend() && newest->chunked && newest->complete && !newest->sealed ? &*newest : nullptr;
+  }
+
+  bool seal(Item& item) {
+    item.sealed = true;
+    for (int i = 0; i < resets_behind; ++i) {
+      if (!say("RSET")) return false;
+    }
+    return true;
   }
 
   // For a server that wants to be heard after each command.
@@ -462,12 +490,20 @@ class Pipeline {
     while (!flight_.empty()) {
       Item& item = flight_.front();
       if (item.recorded && refused_chunk(item)) return step_down();
-      if (item.recorded && (!item.complete || dialogue_.record().awaited > 0)) return true;
+      if (item.recorded && (!item.complete || dialogue_.record().awaited > 0 || !is_firm(item))) return true;
       reused_ = reused_ || item.recorded;
       does_groups_ = does_groups_ || (item.recorded && grouping_);
       tell(item);
     }
     return true;
+  }
+
+  // Whether the oldest has been answered for good. If one reply too many came among those before it, its own is still
+  // to come, among those to what is behind it: there it won't fit (Dialogue::out_of_step).
+  [[nodiscard]] bool is_firm(const Item& oldest) const {
+    if (!oldest.chunked || oldest.sealed) return true;
+    const auto next = std::find_if(flight_.begin() + 1, flight_.end(), [](const Item& item) { return item.recorded; });
+    return next != flight_.end() && next->complete && dialogue_.record(1).awaited == 0;
   }
 
   void tell(Item& item) {
@@ -485,8 +521,11 @@ class Pipeline {
   // The connection is over. Who was under way has failed, unless the server had taken it; who had only been announced
   // comes back, for the next connection. Always false.
   bool lost() {
+    for (Item& item : flight_) item.sealed = true;  // nothing more will come
     if (!finish()) return false;
     bool oldest = !ended_by_another();
+    const auto& failure = dialogue_.failure();
+    const bool unread = failure && failure->reply && failure->reply->code == 421;  // what is behind that
     std::deque<Item> back;
     while (!flight_.empty()) {
       Item& item = flight_.front();
@@ -494,10 +533,11 @@ class Pipeline {
         tell(item);
         continue;
       }
-      if (!item.begun && (!oldest || may_come_back(item))) {
+      const bool begun = item.begun;
+      if (begun ? unread && !oldest && start_over(item) : !oldest || may_come_back(item)) {
         item.tried = item.tried || oldest;
-        item.complete = item.recorded = false;
-        keep(item);
+        item.complete = item.recorded = item.sealed = false;
+        if (!begun) keep(item);
         back.push_back(std::move(item));
         flight_.pop_front();
         dialogue_.forget_transaction();

@@ -260,5 +260,47 @@ class ManyMessages(Case):
                 self.play(self.mails(12), [], manners, often=0.2)
 
 
+class OutOfStep(Case):
+    """Chunks are said far ahead of their replies. One reply too many shifts those that follow, and a refusal would be taken
+    for another command's: what is told as accepted was accepted all the same."""
+
+    FILES = 12
+
+    def play(self, moment, surplus, refused):
+        """How many were accepted, with so many replies too many at the fifth message, and one message that is refused."""
+        def script(connection, now):
+            counts[now] += 1
+            if now == moment and counts[now] == 5:
+                connection.say(*[b"250 2.0.0 and once more"] * surplus)
+            if now == "dot" and counts[now] == refused:
+                connection.say(b"550 5.7.1 refused")
+                return True
+            return False
+
+        counts = collections.Counter()
+        server = Server(script, offers=EXTENSIONS["chunks"])
+        self.addCleanup(server.stop)
+        run = self.run_as("smtp", "-v", "-s", f"127.0.0.1:{server.port}", "-f", "a@x.test", "-r", "b@x.test",
+                          *(f"{number:02}.eml" for number in range(self.FILES)))
+        taken = {body.content() for connection in server.take() for body in connection.bodies if body.answer == 250}
+        told = [event for name, event in events(run.stdout) if name == "message"]
+        self.assertEqual(len(told), self.FILES)
+        believed = [event["file"] for event in told if event.get("status") == "250"]
+        self.assertEqual([file for file in believed if (self.folder / file).read_bytes().replace(b"\n", b"\r\n") not in taken], [])
+        self.assertNotEqual(run.returncode, 0)
+        return len(believed)
+
+    def test_what_is_told_as_accepted_was_accepted(self):
+        for number in range(self.FILES):
+            (self.folder / f"{number:02}.eml").write_bytes(b"Subject: %d\n\nhi\n" % number)
+        for refused in (3, 6, self.FILES - 1, self.FILES):
+            for moment in ("MAIL", "RCPT", "dot"):
+                for surplus in (0, 1, 2, 3):
+                    with self.subTest(refused=refused, moment=moment, surplus=surplus):
+                        believed = self.play(moment, surplus, refused)
+                        if not surplus:
+                            self.assertEqual(believed, self.FILES - 1)
+
+
 if __name__ == "__main__":
     unittest.main()
