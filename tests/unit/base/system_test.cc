@@ -11,6 +11,8 @@
 namespace {
 
 int lookups = 0;
+bool has_name = true;
+int name_answer = 0;     // of gethostname(2), when the host has none
 int answer = 0;          // an errno in place of the library's answer
 size_t record_size = 0;  // how much room a record takes
 
@@ -18,6 +20,14 @@ size_t record_size = 0;  // how much room a record takes
 
 // The linker puts it in place of the library's (tests/unit/CMakeLists.txt).
 extern "C" {
+
+int __real_gethostname(char* name, size_t size);
+
+int __wrap_gethostname(char* name, size_t size) {
+  if (has_name) return __real_gethostname(name, size);
+  if (size > 0) name[0] = '\0';
+  return name_answer;
+}
 
 int __real_getpwuid_r(uid_t uid, passwd* record, char* buffer, size_t size, passwd** found);
 
@@ -49,6 +59,15 @@ TEST(TheSystem, HasNames) {
   EXPECT_FALSE(system.host_name().empty());
   EXPECT_FALSE(system.fully_qualified_name().empty());
   EXPECT_FALSE(system.login()->empty());
+}
+
+TEST(TheSystem, IsLocalhostWhenTheHostHasNoName) {
+  has_name = false;
+  for (const int code : {0, -1}) {
+    name_answer = code;
+    EXPECT_EQ(System().host_name(), "localhost");
+  }
+  has_name = true;
 }
 
 TEST(TheSystem, LooksIntoThePasswordFileOnce) {

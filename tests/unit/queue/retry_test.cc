@@ -65,7 +65,10 @@ TEST(Retry, ExpiresWhenOldAndTriedSince) {
   EXPECT_FALSE(is_expired(entry, state, expire, noon + 24h * 3650)) << "never tried";
   state.last = noon + 119h;
   EXPECT_FALSE(is_expired(entry, state, expire, noon + 24h * 3650)) << "not since: the clock may have leapt";
+  state.last = noon + 120h;
+  EXPECT_FALSE(is_expired(entry, state, expire, noon + 121h)) << "not when it was older than that";
   state.last = noon + 121h;
+  EXPECT_FALSE(is_expired(entry, state, expire, noon + 120h)) << "no older than that";
   EXPECT_TRUE(is_expired(entry, state, expire, noon + 121h));
   EXPECT_FALSE(is_expired(entry, state, expire, noon)) << "a clock that was set back";
 }
