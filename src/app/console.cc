@@ -9,6 +9,7 @@ namespace pillarbox::app {
 namespace {
 
 constexpr std::size_t longest_shown = 65536;  // of a line without an end: memory stays bounded
+constexpr std::size_t longest_reply = 512;    // bytes of a line of it (RFC 5321 section 4.5.3.1.5)
 
 // At once, so that lines of several connections stay whole.
 void print(std::string line) {
@@ -51,7 +52,9 @@ void Console::command(std::string_view line) {
 }
 
 void Console::reply_line(std::string_view line) {
-  trace("S: ", line);
+  // Nothing that a server says floods a terminal; a challenge may be longer (RFC 4954 section 4).
+  const bool whole = line.size() <= longest_reply || line.starts_with("334");
+  trace("S: ", whole ? std::string(line) : std::string(line.substr(0, longest_reply)) + "...");
 }
 
 void Console::connected(const smtp::Connection& connection) {
