@@ -116,7 +116,9 @@ TEST(TheNetrcFile, IsForItsOwnerOnly) {
     EXPECT_EQ(open.error().hint, "chmod 600 " + folder.path("netrc"));
   }
   system.variables["NETRC"] = folder.path();
-  EXPECT_TRUE(fails_as(credentials_from_netrc("mx.test", "", system), no_permission));
+  const auto none = credentials_from_netrc("mx.test", "", system);
+  ASSERT_TRUE(fails_as(none, no_permission));
+  EXPECT_TRUE(contains(none.error().text, "not a regular file")) << none.error().text;
 }
 
 // A source, and the place that goes with it.
