@@ -218,6 +218,21 @@ class Check(SecureCase):
                 for connection in server.take():
                     self.assertEqual((connection.login, connection.secure_lines), (None, []))
 
+    def test_a_server_that_wants_to_see_a_certificate(self):
+        """By TLS 1.3 it says so when the client has done its part: that mends it, and no other handshake that fails."""
+        server, wanted = self.serve(), "wants to see a certificate: tls_certificate and tls_key"
+        server.context.verify_mode = ssl.CERT_REQUIRED
+        server.context.load_verify_locations(self.place / "ca.pem")
+        self.configuration(server.port)
+        last = self.fails(69, "tls", "TLS failed", hint=wanted, before=STEPS[:STEPS.index("tls") + 1])
+        self.assertIn("certificate required", last["error"])
+        self.configuration(server.port, f'tls_certificate = "{self.place}/good.pem"; tls_key = "{self.place}/good.key";')
+        self.check(0)
+        server = self.serve()
+        server.context.maximum_version = ssl.TLSVersion.TLSv1_2
+        self.configuration(server.port, 'tls_min = "1.3";')
+        self.assertNotIn(wanted, self.fails(69, "tls", "TLS failed", hint="tls_min and tls_ciphers")["hint"])
+
     def test_tls_of_another_kind(self):
         server = self.serve(offers=[b"AUTH PLAIN"])
         self.configuration(server.port)

@@ -80,6 +80,17 @@ class Command(QueueCase):
             self.assertTrue(line in terminal.seen, line)
         self.assertIn(controls[2], self.run_as("pillarbox", "queue", "show", name).stdout)
 
+    def test_words_that_it_does_not_know(self):
+        """They are refused before anything is looked at, let alone done."""
+        name = self.queue.put(CONTENT)
+        for words, said in ((("list", "--nonsense"), b"nonsense"), (("remove", "--all", "--nonsense"), b"nonsense"), (("run", "-z"), b"z"),
+                            (("run", "--driver"), b"driver"), (("run", "--driver", "curl"), b"--driver: engine, pipeline or auto"),
+                            (("remove", "--all", "--driver="), b"--driver: engine, pipeline or auto")):
+            run = self.run_as("pillarbox", "queue", *words)
+            self.assertEqual((run.returncode, run.stdout), (64, b""), words)
+            self.assertRegex(run.stderr, rb"\Apillarbox queue: .*" + said)
+        self.assertEqual(self.queue.names(), [name])
+
     def test_a_message_that_is_being_sent_is_shown_at_once(self):
         halt = Halt(self, "dot")
         self.write_configuration(self.serve(halt).port)
