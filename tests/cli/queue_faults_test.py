@@ -13,7 +13,7 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 from queue_case import MESSAGE, QueueCase, refuses, unless_sanitized
 from queue_files import Queue, State, new_id, sealed
-from support import BINARY, UNSHARE, can_mount
+from support import BINARY, UNSHARE, by_both, can_mount
 
 CONTENT = b"Subject: s\r\n\r\nhi\r\n"
 LATER = "451 4.2.1 later"
@@ -112,6 +112,32 @@ class Faults(QueueCase):
         self.assertEqual((run.returncode, queue.names()), (74, [name, name + ".state"]), run.stderr)
         self.run_queue()
         self.assertEqual((len(self.bodies()), queue.names()), (1, []))
+
+    @unless_sanitized
+    @by_both
+    def test_a_run_that_can_not_write_down_a_success_says_so_and_goes_no_further(self, driver):
+        """The first message has been delivered by then, to one of its recipients or to all: so might another be, again by each run."""
+        def later(connection, moment):
+            return moment == "RCPT" and b"later@" in connection.lines[-1] and (connection.say(LATER.encode()) or True)
+
+        self.write_configuration(self.serve(later).port)
+        for fault, who in (("unlinkat:error=EIO:when=1", ["a@x.test"]), ("fsync:error=EIO:when=1", ["a@x.test"]),
+                           ("renameat:error=EIO:when=1", ["a@x.test", "later@x.test"]), ("fsync:error=EIO:when=1", ["a@x.test", "later@x.test"])):
+            with self.subTest(fault=fault, who=who):
+                queue = Queue(self.folder / "queue")
+                first, second = (queue.put(CONTENT, to, arrived=at * 10 ** 9) for to, at in ((who, 1), (["b@x.test"], 2)))
+                before = self.what_it_is(queue.folder / second)
+                run = self.injected(fault, "sendmail", "-q", "--driver", driver, stdin=b"")
+                (connection,) = self.server.take()
+                names, after = queue.names(), self.what_it_is(queue.folder / second)
+                self.start_over()
+                self.assertEqual(run.returncode, 74, run.stderr)
+                self.assertIn(str(self.spool).encode(), run.stderr)
+                self.assertIn(b"Input/output error", run.stderr)
+                self.assertEqual([line for line in connection.lines if line[:4] == b"RCPT"], [b"RCPT TO:<%s>\r\n" % each.encode() for each in who])
+                self.assertEqual([body.answer for body in connection.bodies], [250])
+                self.assertEqual(after, before)
+                self.assertEqual([name for name in names if not name.startswith(first)], [second])
 
     @unless_sanitized
     def test_a_signal_before_a_message_has_its_name_leaves_nothing(self):
@@ -281,6 +307,29 @@ class Faults(QueueCase):
             self.assertIn(each.encode(), run.stderr)
         self.run_queue()
         self.assertEqual(self.bodies(), [])
+
+    def test_links_in_the_place_of_where_things_are_put_aside(self):
+        """Nothing goes where they lead; what was to go aside stays, and the rest is sent."""
+        for folder in ("corrupt", "failed"):
+            with self.subTest(folder=folder):
+                self.write_configuration(self.serve(lambda connection, moment: moment == "RCPT" and b"no@" in connection.lines[-1]
+                                                    and (connection.say(b"550 5.1.1 nobody") or True)).port)
+                queue, outside = Queue(self.folder / "queue"), self.folder / f"outside-{folder}"
+                outside.mkdir(mode=0o700)
+                (queue.folder / folder).symlink_to(outside)
+                bad = new_id(10 ** 9)
+                if folder == "corrupt":
+                    queue.write(bad, b"pillarbox-queue 1\nnonsense")
+                else:
+                    queue.put(CONTENT, ["no@x.test"], sender="", name=bad)
+                queue.put(CONTENT, ["good@x.test"], arrived=2 * 10 ** 9)
+                run = self.run_queue()
+                self.assertIn(folder.encode(), run.stderr)
+                self.assertEqual(list(outside.iterdir()), [])
+                self.assertTrue((queue.folder / bad).exists())
+                self.assertTrue((queue.folder / folder).is_symlink())
+                self.assertEqual(len(self.bodies()), 1)
+                self.start_over()
 
     def test_a_state_that_is_no_state(self):
         """One that is damaged is not believed; with a thing under its name that is not to be touched, a message is left alone."""
