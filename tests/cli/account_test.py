@@ -1,6 +1,10 @@
 #!/usr/bin/env python3
 """What an account says of the way to its server and of the login, as the server sees it, by both drivers."""
+import json
+import os
+import shutil
 import ssl
+import subprocess
 import sys
 import unittest
 from pathlib import Path
@@ -8,12 +12,13 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 from lenient_proxy import Proxy
 from lenient_server import Server
-from support import SecureCase, by_both, shows
+from support import BINARY, SecureCase, by_both, shows
 from terminal import Terminal
 import certificates
 
 MESSAGE = b"Subject: s\n\nhi\n"
 SECRET = "canary-of-the-account"
+NOBODY = 65534
 
 
 class Account(SecureCase):
@@ -82,6 +87,57 @@ class Account(SecureCase):
         run = self.run_as("smtp", "-M", f"localhost:{server.port}", "a@x.test", "bob@x.test", stdin=MESSAGE)
         self.assertEqual(run.returncode, 0, run.stderr)
         self.assertIn("SECRET", keys.read_text())
+
+    @shows("accounts.tls_ca_file")
+    @by_both
+    def test_authorities_that_are_not_to_be_had(self, driver):
+        """No login and no MAIL, whatever is wrong with their file: a message waits until it is mended."""
+        file = self.folder / "authorities.pem"
+        for content in (b"", b"no certificate at all\n", b"-----BEGIN CERTIFICATE-----\nnonsense\n-----END CERTIFICATE-----\n", None):
+            for implicit in (False, True):
+                with self.subTest(content=content, implicit=implicit):
+                    file.unlink(missing_ok=True)
+                    if content is not None:
+                        file.write_bytes(content)
+                    server = self.serve(implicit=implicit, offers=[b"AUTH PLAIN"] + [b"STARTTLS"] * (not implicit))
+                    self.check_kept(server, file, driver, implicit)
+
+    def check_kept(self, server, file, driver, implicit, **more):
+        path = self.configuration(server, 'auth = { user = "al"; password_file = "secret"; };', tls="implicit" if implicit else "starttls")
+        path.write_text(path.read_text().replace(f"{self.place}/ca.pem", str(file)))
+        path.chmod(0o644)
+        (self.folder / "secret").write_text(SECRET)
+        environment = self.environment | {"PILLARBOX_CONFIG": str(path)}
+        for words, codes in ((("--no-queue",), (78, 69)), ((), (0,))):
+            run = subprocess.run([self.bin / "sendmail", *words, "--driver", driver, "bob@x.test"], input=MESSAGE, capture_output=True, timeout=60,
+                                 env=environment, cwd=self.folder, check=False, **more)
+            self.assertIn(run.returncode, codes, run.stderr)
+            self.assertIn(str(file).encode(), run.stderr)
+            for connection in server.take():
+                self.assertEqual((connection.login, connection.bodies, connection.secure_lines), (None, [], []))
+                self.assertEqual({line.split()[0] for line in connection.lines} - {b"EHLO", b"STARTTLS", b"QUIT"}, set())
+        listed = subprocess.run([self.bin / "pillarbox", "queue", "list", "--json"], capture_output=True, timeout=60, env=environment,
+                                cwd=self.folder, check=True, **more)
+        self.assertEqual([entry["recipients"] for entry in json.loads(listed.stdout)], [["bob@x.test"]])
+        shutil.rmtree(self.folder / "queue")
+
+    @unittest.skipUnless(os.geteuid() == 0, "needs root, to be somebody else")
+    def test_authorities_that_may_not_be_read(self):
+        self.folder.chmod(0o755)
+        for name in ("sendmail", "pillarbox"):
+            (self.bin / name).unlink()
+            shutil.copy(BINARY, self.bin / name)
+            (self.bin / name).chmod(0o755)
+        file = self.folder / "authorities.pem"
+        shutil.copy(self.place / "ca.pem", file)
+        file.chmod(0)
+        for implicit in (False, True):
+            (self.folder / "queue").mkdir()
+            os.chown(self.folder / "queue", NOBODY, NOBODY)
+            (self.folder / "secret").touch(mode=0o600)
+            os.chown(self.folder / "secret", NOBODY, NOBODY)
+            server = self.serve(implicit=implicit, offers=[b"AUTH PLAIN"] + [b"STARTTLS"] * (not implicit))
+            self.check_kept(server, file, "auto", implicit, user=NOBODY, group=NOBODY, extra_groups=[])
 
     @shows("accounts.tls_name")
     @by_both
