@@ -9,9 +9,12 @@ import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import unittest
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 sys.dont_write_bytecode = True
 from lenient_server import Server
@@ -74,22 +77,27 @@ class Relay:
 
 
 class Resets(SecureCase):
-    def account(self, port, more, impatient=False):
-        """The account of whoever sends now."""
-        path = self.folder / "pillarbox.conf"
+    @staticmethod
+    def account(folder, port, more, impatient=False):
+        """The account of whoever sends now from that folder."""
+        path = folder / "pillarbox.conf"
         path.write_text(
             f'accounts = ( {{ name = "t"; host = "127.0.0.1"; port = {port}; from = "alice@example.org"; {more}\n'
             f'{"timeouts = { connect = 2; reply = 2; data = 2; };" * impatient} }} );\n'
-            f'log = {{ syslog = false; }};\nqueue = {{ directory = "{self.folder}/queue"; background = false; }};\n')
+            f'log = {{ syslog = false; }};\nqueue = {{ directory = "{folder}/queue"; background = false; }};\n')
         path.chmod(0o600)
-        self.environment["PILLARBOX_CONFIG"] = str(path)
+
+    def run_in(self, folder, name, *args, stdin=b""):
+        return subprocess.run([self.bin / name, *args], input=stdin, capture_output=True, timeout=60, cwd=folder, check=False,
+                              env=self.environment | {"PILLARBOX_CONFIG": str(folder / "pillarbox.conf")})
 
     @staticmethod
     def accepted(server):
         return sum(body.answer == 250 for connection in server.take() for body in connection.bodies)
 
-    def sweep(self, manner, driver, more='tls = "off";', **what):
-        relay = None
+    def sweep(self, manner, driver, more='tls = "off";', step=1, **what):
+        """At each piece, or each of so many; in a folder of its own, for several go on at once."""
+        relay, folder = None, Path(tempfile.mkdtemp(dir=self.folder))
 
         def note(_, moment):
             if relay and moment == "accepted":
@@ -99,11 +107,11 @@ class Resets(SecureCase):
         server = Server(note, **what)
         self.addCleanup(server.stop)
         twice = 0
-        for cut in range(1, MOST_PIECES):
+        for cut in range(1, MOST_PIECES, step):
             relay = Relay(server.port, cut, manner)
-            self.account(relay.port, more, manner == "silent")
+            self.account(folder, relay.port, more, manner == "silent")
             began = time.monotonic()
-            run = self.run_as("sendmail", "--driver", driver, "b@x.test", stdin=MESSAGE)
+            run = self.run_in(folder, "sendmail", "--driver", driver, "b@x.test", stdin=MESSAGE)
             self.assertLess(time.monotonic() - began, 20)
             relay.stop()
             self.assertGreater(relay.pieces, 0, run.stderr)
@@ -111,8 +119,8 @@ class Resets(SecureCase):
             self.assertNotIn(SECRET.encode(), run.stderr)
             self.assertTrue(run.stderr.decode("ascii").replace("\n", "").isprintable(), run.stderr)
             first = self.accepted(server)
-            self.account(server.port, more)
-            again = self.run_as("sendmail", "-q", "--driver", driver)
+            self.account(folder, server.port, more)
+            again = self.run_in(folder, "sendmail", "-q", "--driver", driver)
             self.assertEqual((again.returncode, again.stderr), (0, b""), cut)
             both = first + self.accepted(server)
             self.assertEqual(both, 2 if first and b"may have arrived" in run.stderr else 1, (cut, run.stderr))
@@ -123,9 +131,9 @@ class Resets(SecureCase):
                 break
         self.assertGreater(cut, 8)                       # it was cut, each time before the last
         self.assertLess(relay.pieces, cut)
-        self.assertEqual(self.run_as("mailq").stdout, b"Mail queue is empty\n")
+        self.assertEqual(self.run_in(folder, "mailq").stdout, b"Mail queue is empty\n")
         offers = b", ".join(what.get("offers", [])).decode() or "nothing offered"
-        print(f"{driver}, cut off, {manner}, {offers}: hit {cut - 1} times: {cut - 1 - twice} came once, {twice} twice, in the window")
+        print(f"{driver}, cut off, {manner}, {offers}: hit {cut // step} times: {cut // step - twice} came once, {twice} twice, in the window")
         return twice
 
     def test_plain(self):
@@ -138,14 +146,17 @@ class Resets(SecureCase):
                 twice += self.sweep("behind", driver)
         self.assertGreater(twice, 0)                     # the window is among what was cut
 
+    def secure(self, manner, driver, tls, **more):
+        """A sweep of a session with TLS and a login."""
+        account = f'tls = "{tls}"; tls_ca_file = "{self.place}/ca.pem"; auth = {{ user = "me"; password = "{SECRET}"; }};'
+        offers = [b"PIPELINING", b"AUTH PLAIN"] + [b"STARTTLS"] * (tls == "starttls")
+        return self.sweep(manner, driver, account, offers=offers, certificate=self.place / "good", implicit=tls == "implicit", **more)
+
     def test_with_tls_and_a_login(self):
         for driver in ("engine", "pipeline"):
             for tls in ("starttls", "implicit"):
                 with self.subTest(driver=driver, tls=tls):
-                    more = f'tls = "{tls}"; tls_ca_file = "{self.place}/ca.pem"; auth = {{ user = "me"; password = "{SECRET}"; }};'
-                    offers = [b"PIPELINING", b"AUTH PLAIN"] + [b"STARTTLS"] * (tls == "starttls")
-                    self.sweep("before", driver, more, offers=offers,
-                               certificate=self.place / "good", implicit=tls == "implicit")
+                    self.secure("before", driver, tls)
 
     @unittest.skipIf("PILLARBOX_SANITIZE" in os.environ, "LeakSanitizer and strace are in each other's way")
     def test_the_end_behind_an_alert_is_not_the_reason(self):
@@ -174,7 +185,15 @@ class Resets(SecureCase):
             thread.join(PATIENCE)
 
     def test_a_silence(self):
-        self.sweep("silent", "pipeline", offers=[b"PIPELINING"])
+        """Of all kinds at once, for each waits most of the time; with TLS at each third piece, which is now one side's, now the other's."""
+        with ThreadPoolExecutor(6) as pool:
+            sweeps = {(driver, "plain"): pool.submit(self.sweep, "silent", driver, offers=[b"PIPELINING"]) for driver in ("engine", "pipeline")}
+            for driver in ("engine", "pipeline"):
+                for tls in ("starttls", "implicit"):
+                    sweeps[driver, tls] = pool.submit(self.secure, "silent", driver, tls, step=3)
+        for which, sweep in sweeps.items():
+            with self.subTest(which):
+                sweep.result()
 
 
 if __name__ == "__main__":
