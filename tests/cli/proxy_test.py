@@ -9,7 +9,7 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 from lenient_server import Server
 from lenient_proxy import Proxy
-from support import SecureCase, events
+from support import SecureCase, by_both, events
 
 SCHEMES = ("socks4", "socks4a", "socks5", "socks5h", "http")
 BY_NAME = ("socks4a", "socks5h", "http")       # the proxy looks the name up
@@ -232,6 +232,26 @@ class Proxies(SecureCase):
                 connection = self.check_delivered(run, server)
                 self.assertEqual(connection.login, (b"alice", b"word"))
                 self.assertNotIn(b"MAIL", b"".join(connection.lines[:2]))
+
+    @by_both
+    def test_words_behind_the_go_ahead_of_starttls(self, driver):
+        """They came before TLS and may not count inside it (RFC 3207 section 4.2): given up before the handshake. Of what comes by way
+        of a proxy the kernel's count says nothing."""
+        def script(connection, moment):
+            if moment == "STARTTLS":
+                connection.part(b"220 go", b"250 x")
+            return moment == "STARTTLS"
+
+        for scheme in SCHEMES:
+            for required in ("-M", "-T"):
+                with self.subTest(scheme=scheme, required=required):
+                    server = self.serve(script=script, offers=[b"STARTTLS", b"AUTH PLAIN"], certificate=self.place / "good")
+                    run = self.send(self.proxy(server), scheme, "-4", required, "--driver", driver, "--timeout", "20", "--allow-cleartext-auth",
+                                    "-U", "alice", "-P", SECRET)
+                    self.assertEqual(run.returncode, 76, run.stderr)
+                    self.assertNotIn(SECRET.encode(), run.stdout + run.stderr)
+                    (connection,) = server.take()
+                    self.assertEqual((connection.lines, connection.late), ([b"EHLO client.test\r\n", b"STARTTLS\r\n"], b""))
 
     def test_tls_from_the_first_byte(self):
         for scheme in SCHEMES:

@@ -53,6 +53,28 @@ class Recipients(LoadCase):
                 few, many = self.sent(10, driver), self.sent(MESSAGES, driver)
                 self.assert_flat(few, many, 4096 + A_RECIPIENT * MESSAGES)
 
+    def test_each_is_refused_at_length(self):
+        """By 8 KiB, of which a KiB is kept: it costs no more than a refusal that is not longer than that. By the pipeline, for libcurl's own
+        SMTP gives a server up that has said 300 KiB in all."""
+        peaks = []
+        for lines in (1, 15):
+            def refuse(connection, moment, lines=lines):
+                if moment == "RCPT":
+                    connection.say(*[b"550-5.1.1 " + b"x" * 500] * lines, b"550 5.1.1 " + b"x" * 500)
+                return moment == "RCPT"
+
+            server = Server(refuse, offers=[b"PIPELINING"])
+            self.addCleanup(server.stop)
+            self.configure(server.port, f"max_recipients = {MESSAGES};")
+            words = [f"recipient{number}@some.where.x.test" for number in range(MESSAGES)]
+            run, peak = self.metered("sendmail", "--no-queue", "--driver", "pipeline", *words)
+            self.assertEqual(run.returncode, 67, run.stderr[:1000])
+            (connection,) = server.take()
+            self.assertEqual(sum(line.startswith(b"RCPT") for line in connection.lines), MESSAGES)
+            self.assertEqual(run.stderr.count(b"\n"), MESSAGES)
+            peaks.append(peak)
+        self.assert_flat(*peaks, 1024 + MESSAGES)
+
     def test_many_recipients_at_submission(self):
         """Nobody is there to take it: it is kept for all of them, and then sent to each once."""
         words = [f"recipient{number}@some.where.x.test" for number in range(MESSAGES)]
