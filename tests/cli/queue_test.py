@@ -111,8 +111,9 @@ class QueueTest(QueueCase):
 
     def test_without_a_configuration_it_waits_for_one(self):
         self.environment["XDG_STATE_HOME"] = f"{self.folder}/state"
+        self.environment["XDG_CONFIG_HOME"] = f"{self.folder}/config"
         run = self.submit()
-        self.assertIn(b"no configuration", run.stderr)
+        self.assertIn(f"no configuration; looked for /etc/pillarbox.conf, {self.folder}/config/pillarbox/pillarbox.conf".encode(), run.stderr)
         self.assertEqual(len(self.listed()), 1)
         server = self.serve()
         self.configure(server.port)
@@ -301,6 +302,44 @@ class QueueTest(QueueCase):
         header = email.message_from_string(original.get_content())
         self.assertEqual([header[name] for name in ("From", "To", "Message-ID", "Subject")], ["al@x.test", "b@x.test", "<1@x.test>", "s"])
         self.assertEqual(header.get_payload(), "")
+
+    @by_both
+    def test_whatever_is_refused_for_good_in_a_run_goes_back_to_its_sender(self, driver):
+        """With the server's words, or ours where it was not asked; and what was refused is in the queue no more."""
+        def refuse(moment, *words, stop=False):
+            def script(connection, now):
+                if now != moment:
+                    return False
+                (connection.close if stop else connection.say)(*words)
+                return True
+            return script
+
+        ordinary, large = b"Subject: s\r\n\r\nhi\r\n", b"Subject: s\r\n\r\n" + (b"x" * 70 + b"\r\n") * 60000
+        table = {"MAIL": (refuse("MAIL", b"550 5.7.1 not you"), (), ordinary, "b@x.test", "5.7.1 not you"),
+                 "too large": (None, [b"SIZE 1000"], large, "b@x.test", "the server takes 1000"),
+                 "DATA": (refuse("DATA", b"554 5.6.0 no text"), (), ordinary, "b@x.test", "5.6.0 no text"),
+                 "in the body": (refuse("body", b"552 5.3.4 too much", stop=True), (), large, "b@x.test", "5.3.4 too much"),
+                 "dot": (refuse("dot", b"554 5.7.9 spam"), (), ordinary, "b@x.test", "5.7.9 spam"),
+                 "no SMTPUTF8": (None, [b"8BITMIME"], ordinary, "j\u00f6@x.test", "SMTPUTF8")}
+        for what, (script, offers, content, recipient, words) in table.items():
+            with self.subTest(what):
+                queue = Queue(self.folder / "queue")
+                name = queue.put(content, [recipient], state=State())
+                server = self.serve(script, offers=offers)
+                self.write_configuration(server.port)
+                self.run_queue("-q", "--driver", driver)
+                self.assertEqual([body for connection in server.take() for body in connection.bodies if body.answer], [])
+                self.assertNotIn(name, queue.names())
+                server = self.serve()
+                self.write_configuration(server.port)
+                self.run_queue()
+                (connection,) = server.take()
+                self.assertEqual([line for line in connection.lines if line[:4] in (b"MAIL", b"RCPT")],
+                                 [b"MAIL FROM:<>\r\n", b"RCPT TO:<alice@example.org>\r\n"])
+                text, status, _ = email.message_from_bytes(connection.bodies[0].content()).get_payload()
+                self.assertIn(words, " ".join(text.get_payload(decode=True).decode().split()))
+                self.assertEqual(status.get_payload()[1]["Action"], "failed")
+                self.assertEqual(queue.names(), [])
 
     def test_a_report_holds_all_of_the_message_where_that_was_asked_for(self):
         original = self.report("-R", "full").get_payload()[2]
@@ -561,11 +600,12 @@ class QueueTest(QueueCase):
 class Decisions(QueueCase, SecureCase):
     """What is kept when the account is in trouble, and what its exit codes are where nothing may be kept."""
 
-    def check_kept(self, code, server, account="", cure=None, said=b".", attempted=False, **more):
+    def check_kept(self, code, server, account="", cure=None, said=b".", attempted=False, stdin=MESSAGE, **more):
         """A message fails where there is no queue, waits where there is one, and leaves once the trouble is over."""
         for words, exits in (((), 0), (("--no-queue",), code), (("-oee", "--no-queue"), code)):
             self.write_configuration(server.port if server else 1, account, **more)
-            run = self.submit(*words, "b@x.test", "c@x.test", code=exits)
+            run = self.submit(*words, "b@x.test", "c@x.test", code=exits, stdin=stdin)
+            self.assertTrue(run.stderr.decode("ascii").replace("\n", "").isprintable(), run.stderr)
             self.assertEqual(b"waits in the queue" in run.stderr, exits == 0, run.stderr)
             self.assertRegex(run.stderr, said)
             entries = self.listed()
@@ -584,6 +624,73 @@ class Decisions(QueueCase, SecureCase):
         self.assertEqual((self.listed(), self.files()), ([], []))
         self.assertEqual(re.findall(r" status=(\w+)", (self.folder / "log").read_text()), ["queued", "failed", "failed", "sent"])
         return bodies[0]
+
+    def check_refused(self, code, server, words, recipients=("b@x.test",), stdin=MESSAGE):
+        """It fails, whether there is a queue or not, and nothing is kept."""
+        for more in ((), ("--no-queue",)):
+            self.write_configuration(server.port)
+            run = self.submit(*more, *recipients, code=code, stdin=stdin)
+            self.assertRegex(run.stderr, words)
+            self.assertEqual((self.listed(), [body for connection in server.take() for body in connection.bodies if body.answer]), ([], []))
+        (self.folder / "log").unlink()
+
+    def test_a_message_larger_than_the_server_takes(self):
+        self.check_refused(69, self.serve(offers=[b"SIZE 1000"]), b"the server takes 1000", stdin=b"Subject: s\n\n" + b"x\n" * 1000)
+
+    def test_everybody_is_refused_some_for_now(self):
+        """Each by its own code: who may have it later waits."""
+        def script(connection, moment):
+            later = b"later@" in connection.lines[-1] if connection.lines else False
+            return moment == "RCPT" and (connection.say(b"450 4.2.1 later" if later else b"550 5.1.1 nobody") or True)
+
+        server = self.serve(script)
+        self.write_configuration(server.port)
+        self.submit("--no-queue", "no@x.test", "later@x.test", code=67)
+        self.assertEqual(self.listed(), [])
+        run = self.submit("no@x.test", "later@x.test", code=67)
+        self.assertRegex(run.stderr, rb"(?m)later@x.test: waits")
+        self.assertEqual([entry["recipients"] for entry in self.listed()], [["later@x.test"]])
+        self.assertEqual([connection.bodies for connection in server.take()], [[], []])
+
+    def test_a_good_bye_to_a_recipient(self):
+        """What it had said of the others counts no more: all of them wait."""
+        def script(connection, moment):
+            bye = moment == "RCPT" and b"c@" in connection.lines[-1]
+            if bye:
+                connection.close(b"421 4.3.2 closing")
+            return bye
+
+        for offers in ([], [b"PIPELINING"]):
+            self.check_kept(75, self.serve(script, offers=offers), said=b"4.3.2 closing")
+            (self.folder / "log").unlink()
+
+    def test_data_that_is_refused_or_misunderstood(self):
+        self.check_refused(69, self.serve(refuses(data=b"554 5.6.0 no text")), b"5.6.0 no text")
+        for code, reply in ((75, b"451 4.3.0 later"), (76, b"250 2.0.0 what?")):
+            server = self.serve(refuses(data=reply))
+            self.check_kept(code, server, said=reply[4:9])
+            (self.folder / "log").unlink()
+
+    def test_a_reply_into_the_body(self):
+        large = b"Subject: s\n\n" + (b"x" * 70 + b"\n") * 60000
+        def script(reply):
+            return lambda connection, moment: moment == "body" and (connection.close(reply) or True)
+
+        self.check_refused(69, self.serve(script(b"552 5.3.4 too much")), b"5.3.4 too much", stdin=large)
+        self.check_kept(75, self.serve(script(b"421 4.3.2 closing")), said=b"4.3.2 closing", attempted=True, stdin=large)
+
+    def test_a_yes_and_a_no_in_one_reply(self):
+        """The worse of them counts, or nothing does: never the yes."""
+        for moment in ("mail", "data", "dot"):
+            self.check_kept(76, self.serve(lambda connection, now, moment=moment: now.lower() == moment and (connection.say(b"550-5.7.1 no", b"250 yes") or True)),
+                            said=b"different codes", attempted=moment == "dot")
+            (self.folder / "log").unlink()
+
+    def test_replies_without_bounds_or_with_controls(self):
+        for reply in (b"250 " + b"x" * 70_000, b"\r\n".join([b"250-x" * 4] * 5000) + b"\r\n250 x"):
+            self.check_kept(76, self.serve(refuses(mail=reply)), said=b"64 KiB|[Tt]oo large")
+            (self.folder / "log").unlink()
+        self.check_kept(75, self.serve(refuses(mail=b"451 4.3.0 \x1b[31mred\0\x9b later")), said=rb"\\x1b\[31mred")
 
     def test_a_greeting_that_refuses(self):
         self.check_kept(69, self.serve(refuses(connect=b"554 5.7.1 not you")), said=b"5.7.1 not you")
@@ -669,6 +776,32 @@ class Decisions(QueueCase, SecureCase):
         self.assertEqual([entry["recipients"] for entry in self.listed()], [["b@x.test"]])
         self.run_queue()
         self.assertEqual((len(self.bodies()), self.listed()), (1, []))
+
+    def test_a_configuration_that_is_not_to_be_heeded(self):
+        """Others may write to it, or it is somebody else's, or it can't be read for a mistake, in it or in what it includes."""
+        self.environment["XDG_STATE_HOME"] = f"{self.folder}/state"
+        path, included = self.folder / "pillarbox.conf", self.folder / "more.conf"
+        cases = [(lambda: path.chmod(0o620), "pillarbox.conf: can be written by others"),
+                 (lambda: path.write_text("\n\naccounts = ( { name = ; } );\n"), r"pillarbox\.conf:3: "),
+                 (lambda: (included.write_text("\n\n\n}\n"), path.write_text(path.read_text() + '@include "more.conf"\n')), r"more\.conf:4: ")]
+        if os.geteuid() == 0:
+            cases.append((lambda: os.chown(path, 65534, 65534), "pillarbox.conf: .*belongs to"))
+        server = self.serve()
+        for number, (spoil, said) in enumerate(cases, 1):
+            with self.subTest(said=said):
+                self.write_configuration(server.port)
+                included.unlink(missing_ok=True)
+                spoil()
+                for words, code in ((("--no-queue",), 78), ((), 0)):
+                    run = self.submit(*words, "b@x.test", code=code)
+                    self.assertRegex(run.stderr.decode(), f"{self.folder}/{said}")
+                    self.assertEqual(b"waits in the queue" in run.stderr, code == 0)
+                self.assertEqual(server.take(), [])
+                os.chown(path, os.geteuid(), -1)
+                self.write_configuration(server.port)
+                self.assertEqual(len(self.listed()), number)
+        self.run_queue()
+        self.assertEqual((len(self.bodies()), self.listed()), (len(cases), []))
 
     def test_no_secret(self):
         server = self.serve(offers=[b"AUTH PLAIN"])
