@@ -224,6 +224,25 @@ class Faults(QueueCase):
             self.assertIn(str(self.spool).encode(), run.stderr)
             self.assertIn(b"Input/output error", run.stderr)
 
+    @unless_sanitized
+    def test_a_message_that_can_not_be_read_to_its_end_is_not_taken(self):
+        """The device fails under standard input: part of a message is none."""
+        self.write_configuration(self.serve().port)
+        Queue(self.folder / "queue")
+        for size, numbers in ((10, (1,)), (3 << 20, (1, 2, 20))):
+            file = self.folder / "message"
+            file.write_bytes(b"Subject: s\n\n" + b"0123456789abcde\n" * (size // 16 + 1))
+            for number in numbers:
+                for words in ((), ("--queue-only",), ("--no-queue",)):
+                    command = ["strace", "-f", "-qq", "-o", self.folder / "calls", "-P", file, "-e", "trace=read,pread64",
+                               "-e", f"inject=read,pread64:error=EIO:when={number}", self.bin / "sendmail", *words, "b@x.test"]
+                    with self.subTest(size=size, number=number, words=words), open(file, "rb") as stdin:
+                        run = subprocess.run(command, stdin=stdin, capture_output=True, timeout=60, env=self.environment, check=False)
+                        self.assertIn("(INJECTED)", (self.folder / "calls").read_text())
+                        self.assertEqual((run.returncode, self.files()), (74, []), run.stderr)
+                        self.assertIn(b"Input/output error", run.stderr)
+                        self.assertEqual(self.server.take(), [])
+
     # strangers among its files
 
     @staticmethod
