@@ -1,10 +1,13 @@
 #!/usr/bin/env python3
 """The log file that sendmail keeps: one line a message, whatever a server says, and mail goes out where there is no log."""
+import contextlib
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
+import time
 import unittest
 from pathlib import Path
 
@@ -199,6 +202,26 @@ class Syslog(Case):
         for words, tag, status in ((("--queue-only", "a@x.test"), "pillarbox", "queued"), (("-L", "nightly", "-q"), "nightly", "sent")):
             (line,) = self.fail(0, *words)
             self.assertRegex(line, rf"\A<\d+>.{{15}} {tag}\[\d+\]: account=t .* status={status} ")
+
+    def test_without_a_daemon_that_listens_mail_goes_out(self):
+        """There is none, or one that has had enough: that is said, and takes no time to speak of."""
+        server = Server()
+        self.addCleanup(server.stop)
+        path = Path(self.environment["PILLARBOX_CONFIG"])
+        path.write_text(path.read_text().replace("port = 1;", f"port = {server.port};"))
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as others, contextlib.suppress(BlockingIOError):
+            others.setblocking(False)
+            while True:
+                others.sendto(b"<19>noise", str(self.daemon.device / "log"))
+        for why in (b"Resource temporarily unavailable", b"No such file"):
+            begun = time.monotonic()
+            run = subprocess.run(self.daemon.words(self.bin / "sendmail", "--no-queue", "b@x.test"), input=b"Subject: s\n\nhi\n", capture_output=True,
+                                 timeout=60, env=self.environment, cwd=self.folder, check=False)
+            self.assertLess(time.monotonic() - begun, 30)
+            self.assertEqual(run.returncode, 0, run.stderr)
+            self.assertRegex(run.stderr, rb"\Asendmail: the log can't be written: /dev/log: " + why + rb"[^\n]*\n\Z")
+            self.assertEqual([body.answer for connection in server.take() for body in connection.bodies], [250])
+            (self.daemon.device / "log").unlink(missing_ok=True)
 
     def test_it_goes_where_the_configuration_says(self):
         path = Path(self.environment["PILLARBOX_CONFIG"])
