@@ -7,6 +7,7 @@ under TLS.
 """
 import base64
 import hashlib
+import shutil
 import ssl
 import subprocess
 import re
@@ -293,6 +294,27 @@ class Accounts(Certificates):
                     self.check_accepted(server, driver, "tls_verify = false;", says=b"tls_verify = false")
                     self.check_accepted(server, driver, f'tls_verify = false; tls_pin = [ "{pin}" ];', says=b"tls_verify = false")
                     self.check_refused(server, clear, driver, f'tls_verify = false; tls_pin = [ "{wrong}" ];')
+
+    @by_both
+    def test_whom_to_trust_is_not_for_the_environment_to_say(self, driver):
+        """Whatever libraries and tools look for in it leads to the authority that has signed the server's certificate."""
+        hashed, libraries = self.folder / "authorities", self.folder / "openssl.cnf"
+        hashed.mkdir(exist_ok=True)
+        shutil.copy(self.authority, hashed / "ca.pem")
+        certificates.openssl("rehash", hashed)
+        libraries.write_text("openssl_conf = all\n[all]\nssl_conf = tls\n[tls]\nsystem_default = default\n[default]\n"
+                             f"VerifyCAFile = {self.authority}\nVerifyMode = None\n")
+        authority = str(self.authority)
+        planted = {"SSL_CERT_FILE": authority, "SSL_CERT_DIR": str(hashed), "CURL_CA_BUNDLE": authority, "CURL_CA_PATH": str(hashed),
+                   "OPENSSL_CONF": str(libraries), "REQUESTS_CA_BUNDLE": authority}
+        usual = {name: value for name, value in self.environment.items() if name not in planted}
+        for variables in [{name: value} for name, value in planted.items()] + [planted]:
+            self.environment = usual | variables
+            for server, clear in self.doors("good"):
+                with self.subTest(variables=list(variables), implicit=server.implicit):
+                    self.assertRegex(self.check_refused(server, clear, driver, ""), b"trusted")
+        for server, _ in self.doors("good"):
+            self.check_accepted(server, driver, f'tls_ca_file = "{self.authority}";')
 
     @by_both
     def test_no_starttls(self, driver):
