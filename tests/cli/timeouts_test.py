@@ -4,6 +4,7 @@
 All sessions of a test run at the same time: each takes about the second that it is to wait.
 """
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -141,10 +142,10 @@ class Timeouts(SecureCase):
         self.check(runs, 75)
         self.assertLess(max(time.monotonic() - begun for begun, _ in runs.values()), 0.7 * SHORT * 40)
 
-    @unittest.skipIf("PILLARBOX_SANITIZE" in os.environ, "whose runtime wants to be loaded before the clock's")
-    def test_a_body_has_twelve_times_that(self):
-        """A server that takes some all the time is given up, too; the client's clock is a fast one."""
-        def slow(listener):
+    @contextlib.contextmanager
+    def slow(self, taken):
+        """A server that takes some of a body all the time, and never much; its port. What it took is noted."""
+        def serve(listener):
             connection, _ = listener.accept()
             with connection, contextlib.suppress(OSError):
                 connection.sendall(b"220 mx.test\r\n")
@@ -155,22 +156,51 @@ class Timeouts(SecureCase):
                     taken.append(len(piece))
                     time.sleep(0.05)
 
+        with socket.socket() as listener:
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 536)      # or the kernel would take most of it at once
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+            listener.bind(("127.0.0.1", 0))
+            listener.listen()
+            thread = threading.Thread(target=serve, args=[listener], daemon=True)
+            thread.start()
+            yield listener.getsockname()[1]
+            thread.join(PATIENCE)
+
+    @unittest.skipIf("PILLARBOX_SANITIZE" in os.environ, "whose runtime wants to be loaded before the clock's")
+    def test_a_body_has_twelve_times_that(self):
+        """A server that takes some all the time is given up, too; the client's clock is a fast one."""
         for driver in DRIVERS:
             taken = []
-            with self.subTest(driver), socket.socket() as listener:
-                listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 536)      # or the kernel would take most of it at once
-                listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
-                listener.bind(("127.0.0.1", 0))
-                listener.listen()
-                thread = threading.Thread(target=slow, args=[listener], daemon=True)
-                thread.start()
-                _, process = self.start(listener.getsockname()[1], driver, reply=86400, data=600, stdin=MESSAGE + b"y" * 76 * 1_000_000,
-                                        by=("faketime", "-f", "+0 x1000"))
-                with process:
-                    self.assertRegex(process.stderr.read(), b"timed out during the (message|body)")
-                    self.assertEqual(process.wait(), 75)
-                thread.join(PATIENCE)
+            with self.subTest(driver):
+                with self.slow(taken) as port:
+                    _, process = self.start(port, driver, reply=86400, data=600, stdin=MESSAGE + b"y" * 76 * 1_000_000,
+                                            by=("faketime", "-f", "+0 x1000"))
+                    with process:
+                        self.assertRegex(process.stderr.read(), b"timed out during the (message|body)")
+                        self.assertEqual(process.wait(), 75)
                 self.assertGreater(len(taken), 20)
+
+    @unittest.skipIf("PILLARBOX_SANITIZE" in os.environ, "whose runtime wants to be loaded before the clock's")
+    def test_a_slow_server_does_not_keep_another_account_s_mail(self):
+        """For longer than its bound: then it is that one's turn, in the same run."""
+        for driver in DRIVERS:
+            taken, server, place = [], self.stalls("nothing"), f"{self.folder}/queue-{driver}"
+            with self.subTest(driver), self.slow(taken) as port:
+                path = self.folder / f"{driver}.conf"
+                accounts = ", ".join(f'{{ name = "{name}"; host = "127.0.0.1"; port = {number}; tls = "off"; from = "{name}@x.test"; '
+                                     'timeouts = { reply = 86400; data = 600; }; }' for name, number in (("slow", port), ("quick", server.port)))
+                path.write_text(f'accounts = ( {accounts} );\nlog = {{ syslog = false; }};\nqueue = {{ directory = "{place}"; background = false; }};\n')
+                path.chmod(0o600)
+                for name, stdin in (("slow", MESSAGE + b"y" * 76 * 1_000_000), ("quick", MESSAGE)):
+                    run = self.run_as("sendmail", "-C", path, "--queue-only", "-a", name, "b@x.test", stdin=stdin)
+                    self.assertEqual(run.returncode, 0, run.stderr)
+                run = subprocess.run(["faketime", "-f", "+0 x1000", self.bin / "sendmail", "-q", "-C", path, "--driver", driver], capture_output=True,
+                                     timeout=2 * ALWAYS, env=self.environment, check=False)
+                self.assertEqual(run.returncode, 0, run.stderr)
+                self.assertEqual([body.answer for connection in server.take() for body in connection.bodies], [250])
+                left = json.loads(self.run_as("pillarbox", "queue", "list", "--json", "-C", path).stdout)
+                self.assertEqual([(entry["account"], "timed out" in entry["reply"]) for entry in left], [("slow", True)])
+            self.assertGreater(len(taken), 20)
 
     @contextlib.contextmanager
     def full(self):
