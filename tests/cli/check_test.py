@@ -218,6 +218,38 @@ class Check(SecureCase):
                 for connection in server.take():
                     self.assertEqual((connection.login, connection.secure_lines), (None, []))
 
+    def hostile(self):
+        """A certificate whose own signature nobody looks at: line ends, an escape and a NUL are put into its names afterwards."""
+        certificates.self_signed(self.place, "hostile", "/CN=aQQQQQQQQb", "-addext", "subjectAltName=DNS:cQQQQQQQQd,email:eQQQQQQQQf@x.test")
+        path = self.place / "hostile.pem"
+        der = ssl.PEM_cert_to_DER_cert(path.read_text())
+        self.assertGreaterEqual(der.count(b"QQQQQQQQ"), 4)           # subject, issuer, two names
+        path.write_text(ssl.DER_cert_to_PEM_cert(der.replace(b"QQQQQQQQ", b"\x1b[31m\n\r\0")))
+        return "hostile"
+
+    def test_what_a_certificate_says_does_not_steer_a_terminal(self):
+        """Neither where it is shown, nor in the reason for which it is refused, nor in a log's line."""
+        certificate = self.hostile()
+        for implicit in (False, True):
+            server = self.serve(certificate=certificate, implicit=implicit)
+            for settings, said in (("", b"self-signed"), (f'tls_ca_file = "{self.place}/hostile.pem";', b"it is for"), ("tls_verify = false;", None)):
+                with self.subTest(settings=settings, implicit=implicit):
+                    self.configuration(server.port, tls="implicit" if implicit else "starttls")
+                    path = Path(self.environment["PILLARBOX_CONFIG"])
+                    path.write_text(path.read_text().replace(f'tls_ca_file = "{self.place}/ca.pem";', settings) +
+                                    f'log = {{ syslog = false; file = "{self.folder}/log"; }};')
+                    for name, *words in (("pillarbox", "check"), ("pillarbox", "check", "--json"), ("sendmail", "--no-queue", "b@x.test"),
+                                         ("sendmail", "-v", "--no-queue", "b@x.test"),
+                                         ("smtp", "-v", "-t", "--account", "t", "-f", "a@x.test", "-r", "b@x.test")):
+                        run = self.run_as(name, *words, stdin=b"Subject: s\n\nhi\n")
+                        self.assertEqual(run.returncode, 69 if said else 0, (words, run.stderr))
+                        self.assertNotRegex(run.stdout + run.stderr, rb"[^\n\x20-\x7e]")
+                        self.assertNotRegex(run.stdout + run.stderr, rb"(?m)^[^a-z{*CS ]")         # no line begins in the middle of a name
+                        if said:
+                            self.assertIn(said, run.stderr)
+        self.assertNotRegex((self.folder / "log").read_bytes(), rb"[^\n\x20-\x7e]")
+        self.assertEqual(len((self.folder / "log").read_text().splitlines()), 12)
+
     def test_a_server_that_wants_to_see_a_certificate(self):
         """By TLS 1.3 it says so when the client has done its part: that mends it, and no other handshake that fails."""
         server, wanted = self.serve(), "wants to see a certificate: tls_certificate and tls_key"
