@@ -23,7 +23,7 @@ Error failure(const std::string& path, int number) {
 UniqueFd unnamed_file(const std::string& directory) {
   UniqueFd file(::open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
   if (file || (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL)) return file;
-  std::string name = directory + "/tmp.XXXXXX";
+  std::string name = directory + '/' + "tmp.XXXXXX";
   file = UniqueFd(::mkostemp(name.data(), O_CLOEXEC));
   if (file && ::unlink(name.c_str()) != 0) return {};
   return file;
