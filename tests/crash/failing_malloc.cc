@@ -1,6 +1,8 @@
 // Preloaded into a program: allocation number $FAILING_MALLOC fails, in it and in each process that it starts. Where
-// $MALLOC_COUNT names a file of sixteen bytes, they say how many have been asked for, by the process that asked for
-// most, and how many failed. C++ allocates by malloc(3) as well.
+// $MALLOC_COUNT names a file of this size, it says how many have been asked for, by the process that asked for most,
+// how many failed, and whose call it was that did: the place in the program or library, and its name. C++ allocates by
+// malloc(3) as well.
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -9,6 +11,7 @@
 #include <cerrno>
 #include <cstdint>
 #include <cstdlib>
+#include <cstring>
 
 // glibc's own, by the names that are left when malloc is somebody else's.
 extern "C" void* __libc_malloc(size_t);          // NOLINT(bugprone-reserved-identifier)
@@ -19,7 +22,10 @@ namespace {
 
 struct Shown {
   std::atomic<std::uint64_t> most, failed;
+  std::uint64_t place;
+  char module[232];
 };
+static_assert(sizeof(Shown) == 256);
 
 Shown* shown_to_all() {
   const char* const name = std::getenv("MALLOC_COUNT");
@@ -30,7 +36,14 @@ Shown* shown_to_all() {
   return at == MAP_FAILED ? nullptr : static_cast<Shown*>(at);
 }
 
-bool fails() {
+void show_caller(Shown& shown, const void* caller) {
+  Dl_info info{};
+  if (::dladdr(caller, &info) == 0) return;
+  shown.place = static_cast<std::uint64_t>(static_cast<const char*>(caller) - static_cast<const char*>(info.dli_fbase));
+  std::strncpy(shown.module, info.dli_fname, sizeof shown.module - 1);
+}
+
+bool fails(const void* caller) {
   static const char* const number = std::getenv("FAILING_MALLOC");
   static const std::uint64_t chosen = number ? std::strtoull(number, nullptr, 10) : 0;
   static Shown* const shown = shown_to_all();
@@ -42,7 +55,7 @@ bool fails() {
     }
   }
   if (now != chosen) return false;
-  if (shown) ++shown->failed;
+  if (shown && shown->failed++ == 0) show_caller(*shown, caller);
   errno = ENOMEM;
   return true;
 }
@@ -52,11 +65,11 @@ bool fails() {
 #define VISIBLE extern "C" __attribute__((visibility("default")))
 
 VISIBLE void* malloc(size_t size) {
-  return fails() ? nullptr : __libc_malloc(size);
+  return fails(__builtin_return_address(0)) ? nullptr : __libc_malloc(size);
 }
 VISIBLE void* calloc(size_t count, size_t size) {
-  return fails() ? nullptr : __libc_calloc(count, size);
+  return fails(__builtin_return_address(0)) ? nullptr : __libc_calloc(count, size);
 }
 VISIBLE void* realloc(void* old, size_t size) {
-  return fails() ? nullptr : __libc_realloc(old, size);
+  return fails(__builtin_return_address(0)) ? nullptr : __libc_realloc(old, size);
 }

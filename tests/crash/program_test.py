@@ -80,6 +80,7 @@ class Trial:
 
     def __init__(self, case, scenario, name, number=0):
         self.case, self.scenario, self.killed = case, scenario, KILLED
+        self.excused, self.caller, self.fault = (), None, None   # codes that it may end with besides, who was told no, which call failed
         self.folder = case.folder / f"{name}{number}"
         self.driver = ("engine", "pipeline")[number % 2]
         self.queue = Queue(self.folder / "queue")
