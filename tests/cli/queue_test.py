@@ -682,8 +682,10 @@ class Decisions(QueueCase, SecureCase):
     def test_a_yes_and_a_no_in_one_reply(self):
         """The worse of them counts, or nothing does: never the yes."""
         for moment in ("mail", "data", "dot"):
-            self.check_kept(76, self.serve(lambda connection, now, moment=moment: now.lower() == moment and (connection.say(b"550-5.7.1 no", b"250 yes") or True)),
-                            said=b"different codes", attempted=moment == "dot")
+            def script(connection, now, moment=moment):
+                return now.lower() == moment and (connection.say(b"550-5.7.1 no", b"250 yes") or True)
+
+            self.check_kept(76, self.serve(script), said=b"different codes", attempted=moment == "dot")
             (self.folder / "log").unlink()
 
     def test_replies_without_bounds_or_with_controls(self):

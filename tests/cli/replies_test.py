@@ -26,8 +26,9 @@ class Replies(SecureCase):
         """One message; what was run, and its peak memory in KiB."""
         scheme = "smtps://" if server.implicit else ""
         peak = self.folder / "peak"
-        run = subprocess.run([sys.executable, "-I", "-S", ROOT / "tests/load/meter.py", peak, self.bin / "smtp", "-v", "--driver", driver, *words, *ENVELOPE,
-                              "-s", f"{scheme}localhost:{server.port}"], input=MESSAGE, capture_output=True, timeout=60, env=self.environment, check=False)
+        command = [sys.executable, "-I", "-S", ROOT / "tests/load/meter.py", peak, self.bin / "smtp", "-v", "--driver", driver, *words, *ENVELOPE,
+                   "-s", f"{scheme}localhost:{server.port}"]
+        run = subprocess.run(command, input=MESSAGE, capture_output=True, timeout=60, env=self.environment, check=False)
         return run, int(peak.read_text())
 
     def check_not_sent(self, run, connections, codes):
@@ -60,7 +61,8 @@ class Replies(SecureCase):
                         connections = server.take()
                         self.check_not_sent(run, connections, (69,) if lost else (75, 76))
                         if not implicit and not offers:      # nothing is said behind it
-                            self.assertEqual([line[:4] for line in connections[0].lines], {"connect": [], "EHLO": [b"EHLO"], "MAIL": [b"EHLO", b"MAIL"]}[moment])
+                            said = {"connect": [], "EHLO": [b"EHLO"], "MAIL": [b"EHLO", b"MAIL"]}
+                            self.assertEqual([line[:4] for line in connections[0].lines], said[moment])
 
     @by_both
     def test_lines_that_end_with_lf_alone(self, driver):
