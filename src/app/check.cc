@@ -272,7 +272,8 @@ class Check {
     if (!json_ && account_.hosts.size() > 1) std::puts((endpoint->name() + ":").c_str());
     if (!secret(number)) return;
     if (login_) {
-      endpoint->login = smtp::Login{login_->user, base::Secret(login_->password.reveal()), login_->mechanism};
+      endpoint->login =
+          smtp::Login{login_->user, base::Secret(std::string(login_->password.reveal())), login_->mechanism};
     }
     connect(*std::move(endpoint));
   }
@@ -388,6 +389,7 @@ int check_command(std::vector<std::string> args, const base::System& system, con
   const auto options = Options::parse(table, std::move(args), Operands::anywhere);
   if (!options) return fail(program, options.error());
   if (options->has("help")) return print_check_help(table);
+  if (const auto there = options->need_values({"config"}); !there) return fail(program, there.error());
   if (options->operands().size() > 1) {
     return fail(program, {Error::Kind::usage, "one account at a time, or none: the default one"});
   }

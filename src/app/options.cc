@@ -198,6 +198,14 @@ std::vector<std::string> Options::all(std::string_view key) const {
   return found == values_.end() ? Values{} : found->second;
 }
 
+Result<void> Options::need_values(std::initializer_list<std::string_view> keys) const {
+  for (const std::string_view key : keys) {
+    const auto value = last(key);
+    if (value && value->empty()) return usage("--" + std::string(key) + ": a value is needed");
+  }
+  return {};
+}
+
 base::Secret Options::take_secret(std::string_view key) {
   const auto found = secrets_.find(key);
   return found == secrets_.end() ? base::Secret() : std::move(found->second);

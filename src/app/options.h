@@ -7,6 +7,7 @@
 #pragma once
 
 #include <functional>
+#include <initializer_list>
 #include <map>
 #include <optional>
 #include <span>
@@ -54,6 +55,8 @@ class Options {
   [[nodiscard]] std::vector<std::string> all(std::string_view key) const;     // in order; flags have ""
   [[nodiscard]] std::optional<std::string> last(std::string_view key) const;  // the last wins
   [[nodiscard]] const std::vector<std::string>& operands() const { return operands_; }
+  // usage (64) if one of these long options was given without anything in it.
+  [[nodiscard]] Result<void> need_values(std::initializer_list<std::string_view> keys) const;
   // A secret option's argument, once; has() tells whether it is there.
   [[nodiscard]] base::Secret take_secret(std::string_view key);
   // The keys that were given, each once, in alphabetical order.

@@ -46,6 +46,9 @@ int queue_command(std::vector<std::string> args, const base::System& system, con
   const auto options = Options::parse(queue_table, std::move(args), Operands::anywhere);
   if (!options) return fail(program, options.error());
   if (options->has("help")) return print_queue_help(queue_table);
+  if (const auto there = options->need_values({"config", "queue-directory"}); !there) {
+    return fail(program, usage(there.error().text));
+  }
   const auto driver = smtp::parse_driver(options->last("driver").value_or("auto"));
   if (!driver) return fail(program, usage("--driver: engine, pipeline or auto"));
   const QueueCall call{.program = program,

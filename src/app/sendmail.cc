@@ -102,6 +102,9 @@ Result<void> check_mode(const std::string& mode, const Options& options) {
   if (mode == "s" && options.has("-t")) return usage("-t and -bs: RCPT names the recipients");
   if (mode == "s" && !options.operands().empty()) return usage("-bs takes no recipients: RCPT names them");
   if (mode != "m" && options.has("dry-run")) return usage("--dry-run shows a message, and -b" + mode + " has none");
+  if (options.has("no-queue") && options.has("queue-only")) {
+    return usage("--queue-only keeps the message, and --no-queue never does");
+  }
   if (const auto driver = options.last("driver"); driver && !smtp::parse_driver(*driver)) {
     return usage("--driver " + *driver + ": engine, pipeline or auto");
   }
@@ -256,6 +259,7 @@ Result<int> perform(const Options& options, std::string_view name_mode, const ba
   const auto config = options.last("config");
   const std::string mode = options.has("-I") ? "i" : options.last("-b").value_or(std::string(name_mode));
   if (const auto known = check_mode(mode, options); !known) return known.error();
+  if (const auto there = options.need_values({"config", "queue-directory"}); !there) return there.error();
   // What a caller left open is not ours to keep. (For smtp it may be a message: the shell's <(command) is /dev/fd/63.)
   ::close_range(3, ~0U, 0);
   if (mode == "p") return done(list_queue(queue_call(options), system, clock));  // and no run, whatever -q says

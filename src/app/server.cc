@@ -27,7 +27,7 @@ Result<Server> parse_server(std::string_view text) {
 Result<smtp::Proxy> parse_proxy(const base::Secret& text) {
   auto url = config::parse_proxy_url(text);
   if (!url) return std::move(url).error();
-  return smtp::Proxy{std::move(url->name), base::Secret(text.reveal())};
+  return smtp::Proxy{std::move(url->name), base::Secret(std::string(text.reveal()))};
 }
 
 }  // namespace pillarbox::app

@@ -178,7 +178,7 @@ class Child {
       return Error{Error::Kind::io, "it ended with status " + std::to_string(WEXITSTATUS(*status)) + said()};
     }
     if (!line_.empty() && line_.back() == '\r') line_.pop_back();
-    return Secret(line_);
+    return Secret(std::move(line_));
   }
 
   [[nodiscard]] std::string said() const {

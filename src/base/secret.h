@@ -32,8 +32,8 @@ inline void append(std::string& text, std::string_view more) {
 class Secret {
  public:
   Secret() = default;
-  explicit Secret(std::string text) noexcept : text_(std::move(text)) {}
   // A short string's bytes live inside the object and survive a move, so they are wiped there.
+  explicit Secret(std::string&& text) noexcept : text_(std::move(text)) { wipe(text); }
   Secret(Secret&& other) noexcept : text_(std::move(other.text_)) { other.clear(); }
   Secret& operator=(Secret&& other) noexcept {
     if (this != &other) {

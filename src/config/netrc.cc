@@ -80,7 +80,7 @@ std::optional<NetrcEntry> find_in_netrc(std::string_view text, std::string_view 
     } else if (word == "login" || word == "user") {
       entry.login = words.next();
     } else if (word == "password") {
-      entry.password = base::Secret(words.next());
+      entry.password = base::Secret(std::string(words.next()));
     } else if (word == "account") {
       words.next();
     } else if (word == "macdef") {

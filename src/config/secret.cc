@@ -16,6 +16,7 @@
 #include "base/child.h"
 #include "base/clock.h"
 #include "base/held_signals.h"
+#include "base/text.h"
 #include "base/unique_fd.h"
 #include "config/netrc.h"
 
@@ -26,6 +27,12 @@ constexpr off_t largest_netrc = 1 << 20;
 
 Error unreadable(const std::string& source, const std::string& why) {
   return {Error::Kind::no_permission, "the password can't be read from " + source + ": " + why};
+}
+
+// What is in C's hands ends at a NUL, and half a password is another one: it would be refused, and count as a guess.
+Result<base::Secret> whole(base::Secret secret, const std::string& source) {
+  if (secret.reveal().find('\0') != std::string::npos) return unreadable(source, "there is a NUL in it");
+  return secret;
 }
 
 // Waits for something to read, or the end. False, with errno ETIMEDOUT, when the time is over.
@@ -97,9 +104,7 @@ Result<base::Secret> password_from_file(const std::string& path, std::chrono::mi
     return unreadable(path, trouble == ETIMEDOUT ? "no line has come" : std::generic_category().message(trouble));
   }
   if (line.empty()) return unreadable(path, "the first line is empty");
-  base::Secret secret(line);
-  base::wipe(line);
-  return secret;
+  return whole(base::Secret(std::move(line)), path);
 }
 
 Result<base::Secret> password_from_command(const std::string& command) {
@@ -107,15 +112,13 @@ Result<base::Secret> password_from_command(const std::string& command) {
   auto line = base::line_of_command(command, std::chrono::minutes(1));
   if (!line) return unreadable(source, line.error().text);
   if (line->empty()) return unreadable(source, "it wrote nothing, or an empty line first");
-  return line;
+  return whole(*std::move(line), source);
 }
 
 Result<base::Secret> password_from_environment(const std::string& variable, const base::System& system) {
   auto value = system.environment(variable);
   if (!value || value->empty()) return unreadable("the environment", variable + " is not set");
-  base::Secret secret(*value);
-  base::wipe(*value);
-  return secret;
+  return base::Secret(*std::move(value));
 }
 
 Result<base::Secret> password_from_credential(const std::string& name, const base::System& system) {
@@ -148,7 +151,10 @@ Result<Credentials> credentials_from_netrc(const std::string& host, const std::s
   auto entry = find_in_netrc(text, host, user);
   base::wipe(text);
   if (!entry) return unreadable(path, "it has no login for " + host + (user.empty() ? "" : " as " + user));
-  return Credentials{std::move(entry->login), std::move(entry->password)};
+  if (entry->login.find('\0') != std::string::npos) return unreadable(path, "there is a NUL in the login");
+  auto password = whole(std::move(entry->password), path);
+  if (!password) return std::move(password).error();
+  return Credentials{std::move(entry->login), *std::move(password)};
 }
 
 Result<Credentials> credentials_of(const Auth& auth, const std::string& host, const base::System& system) {
@@ -160,7 +166,7 @@ Result<Credentials> credentials_of(const Auth& auth, const std::string& host, co
     case Auth::Source::none:
       break;
     case Auth::Source::password:
-      return with_user(base::Secret(auth.password.reveal()));
+      return with_user(base::Secret(std::string(auth.password.reveal())));
     case Auth::Source::file:
       return with_user(password_from_file(auth.place));
     case Auth::Source::command:
@@ -186,11 +192,10 @@ Result<base::Secret> password_from_terminal(const std::string& prompt) {
   const auto say = [&](const std::string& text) { return ::write(terminal.get(), text.data(), text.size()) >= 0; };
   std::string line;
   const NoEcho quiet(terminal.get());
-  const bool read = say(prompt) && quiet.wait() && read_line(terminal.get(), line) && say("\n");
-  base::Secret secret(line);
-  base::wipe(line);
+  const bool read = say(base::escape(prompt)) && quiet.wait() && read_line(terminal.get(), line) && say("\n");
+  base::Secret secret(std::move(line));
   if (!read || secret.empty()) return Error{Error::Kind::usage, "no password was given"};
-  return secret;
+  return whole(std::move(secret), "the terminal");
 }
 
 }  // namespace pillarbox::config

@@ -316,8 +316,8 @@ Complaint take_password(const Value& value, base::Secret& out, bool& literal) {
   std::string text;
   Complaint complaint = take_text(value, Shown::no, text, literal);
   if (complaint.empty() && text.empty()) complaint = "must not be empty";
-  if (complaint.empty()) out = base::Secret(text);
-  base::wipe(text);
+  base::Secret taken(std::move(text));
+  if (complaint.empty()) out = std::move(taken);
   return complaint;
 }
 
@@ -325,8 +325,7 @@ Complaint take_proxy(const Value& value, base::Secret& out, bool& literal) {
   std::string text;
   bool written = false;
   Complaint complaint = take_text(value, Shown::no, text, written);
-  out = base::Secret(text);
-  base::wipe(text);
+  out = base::Secret(std::move(text));
   if (!complaint.empty() || out.empty()) return complaint;
   const auto url = parse_proxy_url(out);
   if (!url) return "must be a proxy's URL: " + url.error().text;

@@ -23,9 +23,14 @@ Error faulty(const std::string& text, std::string hint = {}) {
   return {Error::Kind::config, text, std::move(hint)};
 }
 
+// As it stands in an error, whose lines are a fault each: a line end in a name begins none.
+std::string named(const std::string& path) {
+  return base::visible(path) + ": ";
+}
+
 // Too few descriptors, or a device that fails, are no fault of the configuration's.
 Error unreadable(const std::string& path, int number) {
-  Error error = base::disk_error(path + ": can't be read", number);
+  Error error = base::disk_error(named(path) + "can't be read", number);
   if (error.kind == Error::Kind::cannot_create) error.kind = Error::Kind::config;
   if (number == EACCES) error.kind = Error::Kind::no_permission;
   return error;
@@ -36,6 +41,7 @@ Error unreadable(const std::string& path, int number) {
 struct Bare {
   std::string code;
   unsigned open_comment = 0;  // the line where one begins that never ends: what follows would not be read
+  unsigned nul = 0;           // the line where a string first has a NUL's escape: libconfig would end it there
 };
 
 Bare bare(const std::string& text) {
@@ -43,6 +49,7 @@ Bare bare(const std::string& text) {
   std::string out = text;
   unsigned line = 1;
   unsigned comment = 0;
+  unsigned nul = 0;
   Within within = Within::code;
   for (std::size_t i = 0; i < text.size(); ++i) {
     const std::string_view two = std::string_view(text).substr(i, 2);
@@ -61,6 +68,7 @@ Bare bare(const std::string& text) {
       }
     } else if (within == Within::string) {
       if (c == '\\' && i + 1 < text.size()) {
+        if (nul == 0 && base::istarts_with(std::string_view(text).substr(i + 1), "x00")) nul = line;
         out[i++] = ' ';
       } else if (c == '"') {
         within = Within::code;
@@ -78,7 +86,7 @@ Bare bare(const std::string& text) {
       out[i] = ' ';
     }
   }
-  return {out, within == Within::block_comment ? comment : 0};
+  return {out, within == Within::block_comment ? comment : 0, nul};
 }
 
 constexpr bool is_name(char c) {
@@ -161,7 +169,7 @@ Result<std::string> content_of(int fd, const std::string& path) {
     if (count < 0) return unreadable(path, errno);
     if (count == 0) break;
     base::append(text, {piece.data(), static_cast<std::size_t>(count)});
-    if (text.size() > largest) return faulty(path + ": is too large for a configuration");
+    if (text.size() > largest) return faulty(named(path) + "is too large for a configuration");
   }
   explicit_bzero(piece.data(), piece.size());
   return text;
@@ -171,11 +179,11 @@ Result<std::string> content_of(int fd, const std::string& path) {
 Result<struct stat> trusted(int fd, const std::string& path) {
   struct stat status {};
   if (::fstat(fd, &status) != 0) return unreadable(path, errno);
-  if (!S_ISREG(status.st_mode)) return faulty(path + ": is not a regular file");
+  if (!S_ISREG(status.st_mode)) return faulty(named(path) + "is not a regular file");
   if (status.st_uid != 0 && status.st_uid != ::geteuid()) {
-    return faulty(path + ": belongs to uid " + std::to_string(status.st_uid) + ", who is neither root nor you");
+    return faulty(named(path) + "belongs to uid " + std::to_string(status.st_uid) + ", who is neither root nor you");
   }
-  if (status.st_mode & 022U) return faulty(path + ": can be written by others", "chmod go-w " + path);
+  if (status.st_mode & 022U) return faulty(named(path) + "can be written by others", "chmod go-w " + path);
   return status;
 }
 
@@ -236,8 +244,9 @@ Result<bool> Text::add(const std::string& path, int depth, const From& from) {
 
 // Takes a file in line by line, and other files where a line says so.
 Result<void> Text::splice(const std::string& text, std::size_t file, int depth) {
-  const auto [code, open_comment] = bare(text);
+  const auto [code, open_comment, nul] = bare(text);
   if (open_comment != 0) return faulty(show({file, open_comment}) + "a comment begins here and never ends");
+  if (nul != 0) return faulty(show({file, nul}) + "there is a NUL in it: \\x00");
   Origin here{file, 1};
   for (std::size_t begin = 0; begin < text.size(); ++here.line) {
     const std::size_t end = std::min(text.find('\n', begin), text.size());
@@ -267,7 +276,7 @@ Text::Origin Text::origin(unsigned line) const {
 }
 
 std::string Text::show(const Origin& origin) const {
-  return files_[origin.file].path + ":" + std::to_string(origin.line) + ": ";
+  return base::visible(files_[origin.file].path) + ":" + std::to_string(origin.line) + ": ";
 }
 
 std::string Text::place_of(unsigned line) const {

@@ -174,6 +174,7 @@ class Passwords(Case):
             (f'password = "{self.secret}${{NOT_SET}}";', ""),
             (f'password = "{self.secret}"; password_env = "X";', ""),
             (f'password = "{self.secret}\\n";', ""),
+            (f'password = "{self.secret}\\x00";', ""),
             (f'password = "{self.secret}', ""),
             ("", f'proxy = "socks5://u:{self.secret}@";'),
             ("", f'proxy = "gopher://u:{self.secret}@proxy.test";'),
@@ -183,6 +184,18 @@ class Passwords(Case):
             with self.subTest(auth=auth, account=account):
                 server = self.serve()
                 self.end(self.start(server, auth, account=account), 78)
+                self.assertEqual(server.take(), [])
+
+    def test_half_of_one_is_none(self):
+        """What C calls a string ends at a NUL: the half before it would be a wrong password, and count as a guess."""
+        for name, (auth, environment) in self.sources().items():
+            if "of the environment" in name or name in ("password", "password_env"):
+                continue                                            # a variable can hold none; a string says where
+            with self.subTest(name):
+                self.write("password", f"{self.secret}\0more\n")
+                self.write("home/.netrc", f"machine 127.0.0.1\n login alice\n password {self.secret}\0more\n")
+                server = self.serve()
+                self.assertIn(b"there is a NUL in it", self.end(self.start(server, auth, environment), 77))
                 self.assertEqual(server.take(), [])
 
     # --- by which mechanism

@@ -48,6 +48,14 @@ class Ask(Case):
         (connection,) = server.take()
         self.assertEqual(connection.login, (b"alice", SECRET.encode()))
 
+    def test_a_name_does_not_steer_the_terminal(self):
+        terminal = self.start(self.serve(), "-U", "al\x1b[31m\u202ebob", "m.eml")
+        terminal.wait(rb"bob: ?\Z")
+        self.assertIn(rb"al\x1b[31m\xe2\x80\xaebob", terminal.seen)
+        terminal.type(SECRET.encode() + b"\n")
+        self.assertEqual(terminal.finish(), 0)
+        self.assertNotIn(b"\x1b", terminal.seen)
+
     def test_the_terminal_is_left_as_it_was(self):
         server = self.serve()
         terminal = Terminal(["/bin/sh", "-c", '"$@"; echo "ended $?"; read line', "sh", self.bin / "smtp", *ENVELOPE, "-s",

@@ -108,7 +108,7 @@ TEST(AServer, NeverShowsControlBytesInItsError) {
 }
 
 std::string proxy(const std::string& text) {
-  const auto parsed = parse_proxy(base::Secret(text));
+  const auto parsed = parse_proxy(base::Secret(std::string(text)));
   if (!parsed) return contains(parsed.error().text, "hunter2") ? "shown!" : "!";
   return parsed->name + (parsed->url.reveal() == text ? "" : " altered");
 }

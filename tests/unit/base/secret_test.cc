@@ -15,6 +15,16 @@ TEST(Secret, CanNotBeCopied) {
   static_assert(std::is_nothrow_move_constructible_v<Secret>);
 }
 
+// A move would leave the bytes of a short one where they stood.
+TEST(Secret, IsGoneFromTheTextThatItIsMadeOf) {
+  static_assert(!std::is_constructible_v<Secret, std::string&> && !std::is_constructible_v<Secret, const std::string&>);
+  std::string text = "not_a_hunter2";
+  const Secret secret(std::move(text));
+  EXPECT_EQ(secret.reveal(), "not_a_hunter2");
+  const std::string_view object(reinterpret_cast<const char*>(&text), sizeof text);
+  EXPECT_EQ(object.find("nter2"), std::string_view::npos);
+}
+
 TEST(Secret, IsGoneWhereItMovedFrom) {
   for (const std::string& text : {std::string("short"), std::string(100, 'x')}) {
     Secret a{std::string(text)};

@@ -53,6 +53,26 @@ TEST(APasswordFile, ThatHasNoneIsNamed) {
   }
 }
 
+// What is a string to C ends there, and the half before it is another password.
+TEST(APassword, HasNoNulInIt) {
+  const Folder folder;
+  FakeSystem system;
+  const std::string path = folder.write("secret", std::string("hunter2\0more\n", 13));
+  const auto netrc = [&](const std::string& text) {
+    system.variables["NETRC"] = folder.write("netrc", text);
+    const auto credentials = credentials_from_netrc("mx.test", "", system);
+    return credentials ? "none" : credentials.error().text;
+  };
+  for (const auto& secret : {password_from_file(path), password_from_command("cat " + path)}) {
+    ASSERT_TRUE(fails_as(secret, no_permission));
+    EXPECT_TRUE(contains(secret.error().text, "there is a NUL in it")) << secret.error().text;
+    EXPECT_FALSE(contains(secret.error().text, "hunter2"));
+  }
+  const std::string nul(1, '\0');
+  EXPECT_TRUE(contains(netrc("machine mx.test login alice password hunter2" + nul), "there is a NUL in it"));
+  EXPECT_TRUE(contains(netrc("machine mx.test login al" + nul + "ice password hunter2"), "a NUL in the login"));
+}
+
 TEST(APasswordFile, MayBeAFifoThatIsWrittenTo) {
   const Folder folder;
   const std::string path = folder.path("fifo");

@@ -39,6 +39,15 @@ TEST_F(Configuration, TellsWhereAKeyComesASecondTime) {
   EXPECT_TRUE(faults("log = { syslog = true; };\nlog = { syslog = false; };\n").starts_with("pillarbox.conf:2: "));
 }
 
+// libconfig ends a string there, without a word.
+TEST_F(Configuration, HasNoNulInAString) {
+  const std::string told = "there is a NUL in it: \\x00";
+  EXPECT_EQ(faults("log = { };\nqueue = { bounce_to = \"a@b.test\\x00evil\"; };\n"), "pillarbox.conf:2: " + told);
+  EXPECT_EQ(faults("log = { syslog = false; // \\x00\n  file = \"/\\\\\\x00\"; };"), "pillarbox.conf:2: " + told);
+  // No escape is one, nor is what stands in a comment.
+  EXPECT_TRUE(succeeds(load_text("/* \"\\x00\" */ log = { file = \"/a\\\\x00\"; }; # \"\\x00\"\n")));
+}
+
 // --- includes
 
 TEST_F(Configuration, IncludesFilesRelativeToItsFolder) {
