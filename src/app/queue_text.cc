@@ -94,7 +94,7 @@ std::string as_json(const queue::Damaged& damaged, uid_t uid) {
 std::string as_text(const queue::Listed& listed, bool waits, bool others, queue::Time rests) {
   std::string out = padded(listed.entry.id, listed.size) + "  " + base::iso8601_utc(listed.entry.arrived) + "  " +
                     base::escape(sender_of(listed.entry)) + "\n";
-  if (!listed.state.reply.empty()) out += "    (" + base::escape(listed.state.reply) + ")\n";
+  if (!listed.state.reply.empty()) out += "    (" + base::visible(listed.state.reply) + ")\n";
   std::string tried = "tried: " + std::to_string(listed.state.tries);
   if (rests != queue::Time{}) tried += "; its account rests until " + base::iso8601_utc(rests);
   tried += '\n';
@@ -127,7 +127,7 @@ std::string fates(const queue::Listed& listed) {
     if (progress == queue::Progress::owed) continue;
     out += "    " + base::escape(listed.entry.envelope.recipients()[i].text());
     out += progress == queue::Progress::accepted ? " has it" : " was refused";
-    if (progress != queue::Progress::accepted && !reply.empty()) out += " (" + base::escape(reply) + ')';
+    if (progress != queue::Progress::accepted && !reply.empty()) out += " (" + base::visible(reply) + ')';
     out += '\n';
   }
   return out;

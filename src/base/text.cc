@@ -51,9 +51,22 @@ void append_hex(std::string& out, char c) {
   out += digits[byte & 15];
 }
 
-// C1 controls are U+0080 to U+009F: C2 80 to C2 9F. Terminals may obey them.
-bool is_c1(std::string_view character) {
-  return character.size() == 2 && character[0] == '\xC2' && static_cast<unsigned char>(character[1]) < 0xA0;
+// The code point of a well-formed sequence of at most three bytes, which is all that is asked about here, else 0.
+unsigned code_point(std::string_view character) {
+  const auto bits = [&](std::size_t i, unsigned mask) { return static_cast<unsigned char>(character[i]) & mask; };
+  if (character.size() == 1) return bits(0, 0x7F);
+  if (character.size() == 2) return bits(0, 0x1F) << 6U | bits(1, 0x3F);
+  if (character.size() == 3) return bits(0, 0x0F) << 12U | bits(1, 0x3F) << 6U | bits(2, 0x3F);
+  return 0;
+}
+
+// What is no character to be seen but an order to whoever shows the text: C1 controls, which terminals may obey; the
+// marks, embeddings, overrides and isolates of the bidirectional algorithm (UAX 9), by which a line can be made to read
+// as another; the separators of lines and paragraphs, at which some viewers of logs begin a new line.
+bool is_order(std::string_view character) {
+  const unsigned code = code_point(character);
+  return (code >= 0x80 && code <= 0x9F) || code == 0x061C || code == 0x200E || code == 0x200F ||
+         (code >= 0x2028 && code <= 0x202E) || (code >= 0x2066 && code <= 0x2069);
 }
 
 std::string shown(std::string_view text, bool keep_backslash_and_tab) {
@@ -61,7 +74,7 @@ std::string shown(std::string_view text, bool keep_backslash_and_tab) {
   out.reserve(text.size());
   each_character(text, [&](std::string_view character, bool well_formed) {
     const char c = character[0];
-    if (!well_formed || is_c1(character)) {
+    if (!well_formed || is_order(character)) {
       for (const char byte : character) append_hex(out, byte);
     } else if (keep_backslash_and_tab && (c == '\\' || c == '\t')) {
       out += c;
@@ -218,15 +231,10 @@ std::string json_string(std::string_view text) {
     } else if (c == '"' || c == '\\') {
       out += '\\';
       out += c;
-    } else if (is_c1(character)) {
-      const auto byte = static_cast<unsigned char>(character[1]);
-      out += "\\u00";
-      out += digits[byte >> 4];
-      out += digits[byte & 15];
-    } else if (is_control(c)) {
-      out += "\\u00";
-      out += digits[static_cast<unsigned char>(c) >> 4];
-      out += digits[static_cast<unsigned char>(c) & 15];
+    } else if (is_order(character) || is_control(c)) {
+      const unsigned code = code_point(character);
+      out += "\\u";
+      for (const unsigned shift : {12U, 8U, 4U, 0U}) out += digits[code >> shift & 15U];
     } else {
       out += character;
     }

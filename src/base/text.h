@@ -73,8 +73,8 @@ std::optional<std::string> from_base64(std::string_view text);  // nothing if it
 // So many decimals, as in "0.112".
 std::string decimal(double number, int decimals = 3);
 
-// Text that can be shown on one line of a terminal or log: control characters (C1's too) and bytes that are no UTF-8
-// become \n, \t, \r or \xHH, and a backslash is doubled.
+// Text that can be shown on one line of a terminal or log: control characters (C1's too, Unicode's for direction and
+// line ends) and bytes that are no UTF-8 become \n, \t, \r or \xHH, and a backslash is doubled.
 std::string escape(std::string_view text);
 
 // As escape, but a backslash and a tab stay: a line of a trace that may be pasted elsewhere.

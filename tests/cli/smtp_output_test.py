@@ -78,6 +78,18 @@ class Json(Smtp):
                 message = self.objects(run)[-1]
                 self.assertEqual((message["status"], message["accepted"]), (550, 0))
 
+    def test_what_reorders_a_line_is_shown_as_it_is_written(self):
+        """By what would make a terminal, or a viewer of logs, show another line than was said; JSON has it in its own escapes."""
+        order = "a\u202eb\u2066c\u200fd\u2028e"
+        shown = rb"a\xe2\x80\xaeb\xe2\x81\xa6c\xe2\x80\x8fd\xe2\x80\xa8e"
+        for options in (("-v",), ("-t",), ()):
+            run = self.smtp(self.serve(replying("MAIL", f"550 {order}".encode())), *options, *ENVELOPE)
+            self.assertIn(shown, (run.stdout if "-t" in options else run.stdout + run.stderr).replace(rb"\\", b"\\"))
+            self.assertEqual([byte for byte in run.stdout + run.stderr if byte > 127], [])
+        run = self.smtp(self.serve(replying("MAIL", f"550 {order}".encode())), "--json", *ENVELOPE)
+        self.assertEqual(self.objects(run)[-1]["reply"], order)
+        self.assertEqual([byte for byte in run.stdout if byte > 127], [])
+
     def test_whatever_bytes_a_file_is_called(self):
         for name in (b'a"b\\c.eml', b"new\nline.eml", b"\xff\xfe.eml", "µ.eml".encode()):
             with self.subTest(name):

@@ -90,6 +90,23 @@ TEST(Escaping, ShowsWhatATerminalWouldObey) {
   EXPECT_EQ(escape("\xff\xc3\xb6\xc3"), "\\xff\xc3\xb6\\xc3");
 }
 
+// What would turn the direction of the text around it, or begin a line in some viewers.
+TEST(Escaping, ShowsWhatReordersALine) {
+  EXPECT_EQ(escape("a\u202Eb"), "a\\xe2\\x80\\xaeb");
+  EXPECT_EQ(visible("a\u202Eb"), "a\\xe2\\x80\\xaeb");
+  EXPECT_EQ(quote("a\u202Eb"), "\"a\\xe2\\x80\\xaeb\"");
+  EXPECT_EQ(json_string("a\u202Eb"), "\"a\\u202eb\"");
+  for (const std::string_view order : {"\u061C", "\u200E", "\u200F", "\u2028", "\u2029", "\u202A", "\u202B", "\u202C",
+                                       "\u202D", "\u202E", "\u2066", "\u2067", "\u2068", "\u2069"}) {
+    EXPECT_TRUE(is_ascii(escape(order)) && is_ascii(visible(order)) && is_ascii(json_string(order))) << escape(order);
+  }
+  for (const std::string_view text : {"\u061B", "\u061D", "\u200D", "\u2010", "\u2027", "\u202F", "\u2065", "\u206A",
+                                      "\u05D0", "\u0627", "\U0001F4EE", "\U000E202E"}) {
+    EXPECT_EQ(escape(text), text) << "a character like others";
+    EXPECT_EQ(json_string(text), '"' + std::string(text) + '"');
+  }
+}
+
 TEST(Escaping, LeavesNoControlByteWhateverComes) {
   for (int a = 0; a < 256; ++a) {
     for (int b = 0; b < 256; ++b) {
