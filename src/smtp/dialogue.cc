@@ -43,7 +43,11 @@ Phase phase_of(std::string_view command, Phase current) {
   return current;
 }
 
-// XOAUTH2 and OAUTHBEARER say in a challenge why they refuse a token (RFC 7628 section 3.2.2): base64 of some JSON.
+// These say in a challenge why they refuse a token (RFC 7628 section 3.2.2): base64 of some JSON.
+bool tells_reasons(std::string_view mechanism) {
+  return mechanism == "XOAUTH2" || mechanism == "OAUTHBEARER";
+}
+
 std::string reason_in(const Reply& challenge) {
   std::string text = base::from_base64(base::trim(challenge.lines.front())).value_or("");
   std::replace_if(
@@ -398,12 +402,21 @@ Dialogue::Next Dialogue::before_login() {
 Dialogue::Next Dialogue::judge_login(const Reply& reply) {
   challenged_ = reply.code == 334 && ++challenges_ <= most_challenges;
   if (challenged_) {
-    if (mechanism_ == "XOAUTH2" || mechanism_ == "OAUTHBEARER") reason_ = masked(reason_in(reply));
+    if (tells_reasons(mechanism_)) reason_ = masked(reason_in(reply));
     return Next::go_on;
   }
+  if (reply.code == 334) return break_off("challenges (334) without end");
   if (reply.code != 235) return refuse(Phase::auth, reply);
   connection_.auth = mechanism_;
   return before_mail();
+}
+
+bool Dialogue::give_up_challenge() {
+  if (!challenged_ || tells_reasons(mechanism_)) return false;
+  fail({.cause = Failure::Cause::protocol,
+        .phase = Phase::auth,
+        .text = "a further challenge (334), when " + mechanism_ + " had nothing more to say"});
+  return true;
 }
 
 // The session stands; does it suit the message at hand?

@@ -89,6 +89,8 @@ class Dialogue {
   Next reply_line(std::string_view line);  // as it comes in
   void body(std::string_view piece);
   void body_ended();
+  // The login ends with a challenge that nothing is to be said to. False: it was none, or a refusal.
+  bool give_up_challenge();
   void fail(Failure failure);  // what isn't seen in replies; the first failure counts
   // From now on the commands are somebody's own (a script's): replies are heard and shown, and judged by them.
   void hand_over();

@@ -87,7 +87,7 @@ std::string text_of(const Failure& failure) {
     case Cause::lost:
       return with("the connection was lost during " + where, failure.text);
     case Cause::timeout:
-      return "timed out during " + where;
+      return with("timed out during " + where, failure.text);
     case Cause::stopped:
       return "stopped by a signal during " + where;
     case Cause::protocol:
@@ -130,6 +130,10 @@ Failure failure_of(const Dialogue& dialogue) {
   }
   if (unanswered(failure) && record.ended) failure.phase = Phase::dot;
   return failure;
+}
+
+bool sent_for_nobody(const Record& record) {
+  return record.for_nobody && record.answered == record.recipients.size() && !record.granted();
 }
 
 // The verdict on one recipient whose RCPT was answered.
@@ -183,8 +187,10 @@ const Verdict* Outcome::worst() const {
 Outcome outcome_of(const Dialogue& dialogue, std::uint64_t size) {
   Outcome outcome{.recipients = {}, .accepted = dialogue.accepted(), .failure = std::nullopt, .size = size, .time = {}};
   if (!outcome.accepted && dialogue.failure()) outcome.failure = judge(failure_of(dialogue));
-  // A 421 ends the session: what was said before it is no longer to be relied on, and it was about no recipient.
-  const bool closing = outcome.failure && outcome.failure->reply && outcome.failure->reply->code == 421;
+  // A 421 ends the session: what was said before it is no longer to be relied on, and it was about no recipient. Unless
+  // all of them had been refused before the text was sent for nobody, a test: then nothing changes that any more.
+  const bool closing = outcome.failure && outcome.failure->reply && outcome.failure->reply->code == 421 &&
+                       !(dialogue.failure()->phase > Phase::rcpt && sent_for_nobody(dialogue.record()));
   const Verdict unsent{.text = "the message was not sent because of another recipient"};
   for (const Recipient& recipient : dialogue.recipients()) {
     const bool answered = recipient.reply && !closing;

@@ -405,8 +405,19 @@ bool Session::watch() {
     return hear_unasked(fd);
   }
   if (!stopped() && (base::Instant::clock::now() < deadline() || spared())) return true;
-  dialogue_.fail({.cause = stopped() ? Failure::Cause::stopped : Failure::Cause::timeout, .phase = dialogue_.phase()});
+  if (stopped()) {
+    dialogue_.fail({.cause = Failure::Cause::stopped, .phase = dialogue_.phase()});
+  } else {
+    time_out(dialogue_.phase());
+  }
   return false;
+}
+
+// Where the server was never heard, it may be the proxy that is silent: nobody can tell.
+void Session::time_out(Phase phase) {
+  dialogue_.fail({.cause = Failure::Cause::timeout,
+                  .phase = phase,
+                  .text = at_proxy() ? "nothing has come through the proxy " + endpoint_.proxy->name : ""});
 }
 
 // The server has hung up, and libcurl would find out by reading, and then write QUIT into the half-closed socket.
@@ -488,20 +499,24 @@ void Session::explain(CURLcode code) {
     if (presented_) text += "; " + (pin ? clue_for_pin(*presented_) : clue(*presented_));
     return failed(Failure::Cause::certificate);
   }
-  if (endpoint_.proxy && phase <= Phase::greeting && proxy_trouble(code)) return failed(Failure::Cause::unreachable);
+  if (endpoint_.proxy && phase <= Phase::greeting && proxy_trouble(code)) {
+    if (text.starts_with("Too large response header")) text = "the proxy's answer has no end";
+    return failed(Failure::Cause::unreachable);
+  }
   switch (code) {
     case CURLE_COULDNT_RESOLVE_HOST:
       return failed(resolver_trouble());
     case CURLE_COULDNT_CONNECT:
       return failed(Failure::Cause::unreachable);
     case CURLE_OPERATION_TIMEDOUT:
-      return failed(Failure::Cause::timeout);
+      return time_out(phase);
     case CURLE_SSL_CONNECT_ERROR:
       if (!broken_off(text)) return failed(Failure::Cause::tls_failed);
       return failed(Failure::Cause::lost);
     case CURLE_USE_SSL_FAILED:
       return failed(Failure::Cause::tls_not_offered);
     case CURLE_LOGIN_DENIED:
+      if (dialogue_.give_up_challenge()) return;
       return failed(Failure::Cause::auth_not_offered);
     case CURLE_WEIRD_SERVER_REPLY:
       return failed(Failure::Cause::protocol);

@@ -92,6 +92,7 @@ class Session {
   void let_go() noexcept;
   void loop();
   bool watch();
+  void time_out(Phase phase);
   [[nodiscard]] bool hung_up() const;
   bool spared();
   [[nodiscard]] bool stopped() const;

@@ -16,7 +16,8 @@ PATIENCE = 60                 # seconds
 class Proxy:
     """`asked` is what each client wanted: (protocol, host, port, user, password).
 
-    `fault`, where it is not empty, is what the proxy does in place of its duty: "refuse", "close", "nonsense", or "stall",
+    `fault`, where it is not empty, is what the proxy does in place of its duty: "refuse", "close", "nonsense",
+    "endless" (HTTP's header), or "stall",
     which is to set the event `stalled` and wait for the event `go`, and then to do it.
     `login` is the (user, password) that it insists on.
     """
@@ -53,6 +54,11 @@ class Proxy:
                     client.recv(1)
                     client.sendall(b"\x7f\x7f\x7f\x7f\x7f\x7f\x7f\x7f no such thing\r\n\r\n")
                     self.drain(client)
+                elif self.fault == "endless":
+                    client.recv(1)
+                    client.sendall(b"HTTP/1.1 200 ok\r\n")
+                    while True:
+                        client.sendall(b"X: y\r\n" * 1000)
                 elif self.fault == "close":
                     client.recv(1 << 16)
                 elif server := self.converse(client):

@@ -122,6 +122,22 @@ class Proxies(SecureCase):
                     self.assertIn("error", message)
                     self.check_nothing_sent(server)
 
+    def test_a_proxy_that_comes_to_no_end(self):
+        """Nor does it talk for ever; whose silence it is, its own or the server's, nobody can tell."""
+        for scheme in SCHEMES:
+            server = self.serve()
+            proxy = self.proxy(server, fault="stall")
+            run = self.send(proxy, scheme, "-4", "--timeout", "1")
+            self.assertEqual(run.returncode, 75, run.stderr)
+            self.assertRegex(run.stderr, b"timed out during .*proxy " + proxy.url(scheme).encode())
+            proxy.go.set()
+        server = self.serve()
+        proxy = self.proxy(server, fault="endless")
+        run = self.send(proxy, "http", "-4")
+        self.assertEqual(run.returncode, 75, run.stderr)
+        self.assertIn(b"no connection: the proxy's answer has no end\n", run.stderr)
+        self.check_nothing_sent(server)
+
     def test_no_proxy_there(self):
         with socket.socket() as taken:          # bound, and not listening: nobody can be there
             taken.bind(("127.0.0.1", 0))
