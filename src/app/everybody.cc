@@ -173,6 +173,9 @@ class Parent {
     }
   }
 
+  // Each child could write what it had to say.
+  [[nodiscard]] bool told() const { return told_; }
+
   // It may still want to know what was found out.
   void await_own_run() {
     while (errand_.own_run) attend();
@@ -219,8 +222,7 @@ class Parent {
     } catch (const std::exception& error) {
       complain(errand_.program, error.what());
     }
-    std::fflush(stdout);
-    ::_exit(code);
+    ::_exit(flush_output() ? code : exit_unwritten);
   }
 
   void failed(const char* what) const {
@@ -303,9 +305,10 @@ class Parent {
     complain(errand_.program, "the run for uid " + std::to_string(child.uid) + " does not go on; it is left alone");
   }
 
-  void bury(const Child& child) const {
+  void bury(const Child& child) {
     const auto status = end_of(child.pid);
     if (!status) return leave(child);
+    told_ = told_ && !(WIFEXITED(*status) && WEXITSTATUS(*status) == exit_unwritten);
     if (!WIFSIGNALED(*status)) return;
     complain(errand_.program, "the run for uid " + std::to_string(child.uid) + " was ended by signal " +
                                   std::to_string(WTERMSIG(*status)));
@@ -320,11 +323,12 @@ class Parent {
   base::Instant round_;  // the begin of it
   Trials trials_;
   unsigned passed_on_ = 0;  // signals
+  bool told_ = true;
 };
 
 }  // namespace
 
-void run_everybody(const std::vector<std::string>& places, Errand errand, base::HeldSignals& signals,
+bool run_everybody(const std::vector<std::string>& places, Errand errand, base::HeldSignals& signals,
                    const base::System& system, const base::Clock& clock) {
   const std::string program = errand.program;
   config::Log& settings = errand.settings.log;
@@ -340,6 +344,7 @@ void run_everybody(const std::vector<std::string>& places, Errand errand, base::
     parent.run(place, {std::make_move_iterator(others.begin()), std::make_move_iterator(others.end())});
   }
   parent.await_own_run();
+  return parent.told();
 }
 
 }  // namespace pillarbox::app

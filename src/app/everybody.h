@@ -27,8 +27,9 @@ struct Errand {
   base::UniqueFd own_run;  // a Trier's other end: that of root's own run, which goes on at the same time
 };
 
-// What is wrong with a place, or with a user's queue, is a complaint: the others are served.
-void run_everybody(const std::vector<std::string>& places, Errand errand, base::HeldSignals& signals,
+// What is wrong with a place, or with a user's queue, is a complaint: the others are served. False: what there was to
+// say on standard output could not be written.
+bool run_everybody(const std::vector<std::string>& places, Errand errand, base::HeldSignals& signals,
                    const base::System& system, const base::Clock& clock);
 
 }  // namespace pillarbox::app

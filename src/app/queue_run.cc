@@ -36,24 +36,24 @@ void set_up(config::Log& log, const QueueCall& call) {
   if (call.log_tag) log.tag = base::escape(*call.log_tag);
 }
 
-// Everybody's mail that goes by the system's configuration.
-void run_for_others(const QueueCall& call, const Selection& selection, base::UniqueFd own_run,
+// Everybody's mail that goes by the system's configuration. False: what there was to say could not be written.
+bool run_for_others(const QueueCall& call, const Selection& selection, base::UniqueFd own_run,
                     base::HeldSignals& signals, const base::System& system, const base::Clock& clock) {
   auto loaded = config::load({.named = call.config, .user = false}, system);
-  if (!loaded || loaded->files.empty()) return;  // run_own(), which reads the same file, says what is wrong
+  if (!loaded || loaded->files.empty()) return true;  // run_own(), which reads the same file, says what is wrong
   set_up(loaded->settings.log, call);
   std::vector<std::string> places;
   for (const QueuePlace& place : queue_places(call.directory, loaded->settings.queue, system)) {
     if (places.empty() || place.shared) places.push_back(place.path);  // nobody else has mail in root's home
   }
-  run_everybody(places,
-                {.settings = loaded->settings,
-                 .selection = selection,
-                 .driver = call.driver,
-                 .verbose = call.verbose,
-                 .program = call.program,
-                 .own_run = std::move(own_run)},
-                signals, system, clock);
+  return run_everybody(places,
+                       {.settings = loaded->settings,
+                        .selection = selection,
+                        .driver = call.driver,
+                        .verbose = call.verbose,
+                        .program = call.program,
+                        .own_run = std::move(own_run)},
+                       signals, system, clock);
 }
 
 // Root serves the host; a configuration that was named is for root's own mail.
@@ -81,13 +81,14 @@ Others start_for_others(const QueueCall& call, const Selection& selection, base:
   if (pid != 0) return {pid, std::move(ours)};
   ours = base::UniqueFd();
   ::setsid();  // a terminal's signals come through the parent, once; nor is anybody asked for a password from here
+  bool told = true;
   try {
-    run_for_others(call, selection, std::move(theirs), signals, system, clock);
+    told = run_for_others(call, selection, std::move(theirs), signals, system, clock);
   } catch (const std::exception& error) {
     complain(call.program, error.what());
   }
-  std::fflush(stdout);
-  ::_exit(0);
+  told = flush_output() && told;
+  ::_exit(told ? 0 : exit_unwritten);
 }
 
 // Root's own: the system's accounts are tried by others, too.
@@ -112,11 +113,13 @@ class RootsSecrets final : public Secrets {
   Trier& trier_;
 };
 
-// To its end; a signal that has come to this process is for that one as well.
-void await(pid_t child, base::HeldSignals& signals) {
+// To its end; a signal that has come to this process is for that one as well. False: it could not write what it had to
+// say.
+bool await(pid_t child, base::HeldSignals& signals) {
   const base::UniqueFd end(static_cast<int>(::syscall(SYS_pidfd_open, child, 0)));  // glibc 2.36 has it for C only
   unsigned passed_on = 0;
-  while (::waitpid(child, nullptr, WNOHANG) == 0) {
+  int status = 0;
+  while (::waitpid(child, &status, WNOHANG) == 0) {
     if (const unsigned count = signals.count(); count > passed_on) {
       passed_on = count;
       ::kill(child, SIGTERM);
@@ -124,6 +127,7 @@ void await(pid_t child, base::HeldSignals& signals) {
     std::array<pollfd, 2> watched = {{{end.get(), POLLIN, 0}, {signals.descriptor(), POLLIN, 0}}};
     ::poll(watched.data(), watched.size(), end ? -1 : 100);
   }
+  return !WIFEXITED(status) || WEXITSTATUS(status) != exit_unwritten;
 }
 
 Result<void> run_own(const QueueCall& call, const Selection& selection, const base::UniqueFd& trials,
@@ -167,8 +171,9 @@ Result<void> run_queue(const QueueCall& call, const Selection& selection, const 
   Others others = serves_others(call) ? start_for_others(call, selection, signals, system, clock) : Others();
   auto ran = run_own(call, selection, others.trials, signals, system, clock);
   if (others.trials) ::shutdown(others.trials.get(), SHUT_RDWR);  // an end that is told, whoever else has it open
-  if (others.pid > 0) await(others.pid, signals);
-  return ran;
+  const bool told = others.pid <= 0 || await(others.pid, signals);
+  if (!ran) return ran;
+  return told ? flush_output() : unwritten();
 }
 
 }  // namespace pillarbox::app

@@ -118,7 +118,11 @@ int fail(std::string_view name, const Error& error) {
 
 Result<void> flush_output() {
   if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return {};
-  return Error{Error::Kind::io, "standard output can't be written"};
+  return unwritten();
+}
+
+Error unwritten() {
+  return {Error::Kind::io, "standard output can't be written"};
 }
 
 }  // namespace pillarbox::app

@@ -38,5 +38,9 @@ int fail(std::string_view name, const Error& error);
 
 // All of standard output has left: io (74) if it could not.
 Result<void> flush_output();
+Error unwritten();
+
+// What a child of ours ends with when that is so, for its parent to tell of it.
+inline constexpr int exit_unwritten = 2;
 
 }  // namespace pillarbox::app

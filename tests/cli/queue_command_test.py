@@ -66,6 +66,18 @@ class Command(QueueCase):
         for words in (("show", "--all"), ("retry", "--all"), ("remove", "--all"), ("list",), ("list", "--failed"), ("list", "--corrupt")):
             self.assertEqual(self.told(*words), [])
 
+    def test_a_reply_is_shown_as_it_was_when_it_came(self):
+        """Escaped, and once: nor is a backslash of the server's doubled."""
+        self.write_configuration(self.serve(refuses(rcpt="450 4.2.1 a\x1bb\u202ec \\d".encode())).port)
+        sent = self.run_as("sendmail", "a@x.test", stdin=CONTENT)
+        self.assertEqual(sent.returncode, 0)
+        shown = rb"450 4.2.1 a\x1bb\xe2\x80\xaec \d"
+        self.assertIn(shown, sent.stderr)
+        self.assertIn(b"(" + shown + b")\n", self.run_as("mailq").stdout)
+        self.assertEqual(self.listed()[0]["reply"], shown.decode())
+        name = self.queue.put(CONTENT, state=State(recipients=[("refused", r"550 a\x1bb", "5.1.1")]))
+        self.assertIn(rb"was refused (550 a\x1bb)", self.run_as("pillarbox", "queue", "show", name).stdout)
+
     def test_what_a_stranger_wrote_does_not_steer_a_terminal(self):
         """Nor does it where a piece of the file ends within a character."""
         controls = (b"\xc2\x9b31m", b"\xc2\x9d0;x", b"\x9b31m", b"\x1b[31m", b"\x07", b"\x08", b"\x7f")
@@ -115,6 +127,17 @@ class Command(QueueCase):
         self.assertEqual(lines[0]["smtpmsg"], "4.2.1 later")
         self.assertEqual(self.do("run", "--json"), "")
         self.assertEqual(len(self.run_queue("-q", "--json").stdout.splitlines()), 3)
+
+    def test_a_run_whose_words_are_lost(self):
+        self.write_configuration(self.serve(refuses(rcpt=b"451 4.2.1 later")).port)
+        for words in (("pillarbox", "queue", "run", "--json"), ("sendmail", "-q", "--json"), ("sendmail", "-q", "-v")):
+            self.queue.put(CONTENT)
+            with open("/dev/full", "wb") as full:
+                run = subprocess.run([self.bin / words[0], *words[1:]], stdin=subprocess.DEVNULL, stdout=full, stderr=subprocess.PIPE,
+                                     env=self.environment, timeout=60)
+            self.assertEqual(run.returncode, 74, run.stderr)
+            self.assertIn(b"standard output can't be written", run.stderr)
+            self.assertEqual(self.run_queue().returncode, 0)
 
     def test_what_has_failed(self):
         states = [("accepted", "", ""), ("owed", "451 later", "4.3.0"), ("told", "550 no", "5.1.1")]
