@@ -10,8 +10,10 @@ namespace pillarbox::mail {
 namespace {
 
 constexpr std::size_t largest_block = 16U << 20U;
-constexpr std::size_t longest_start = 65536;  // of a line, until it shows what it is
-constexpr std::size_t longest_name = 997;     // with its colon it has to fit a line (RFC 5322 section 2.1.1)
+constexpr std::size_t most_nuls = 64U << 20U;    // that are dropped: an input of nothing else may never end
+constexpr std::size_t nuls_at_hand = 1U << 20U;  // that wait with their line until it shows what it is
+constexpr std::size_t longest_start = 65536;     // of a line, until it shows what it is
+constexpr std::size_t longest_name = 997;        // with its colon it has to fit a line (RFC 5322 section 2.1.1)
 
 // What a line is can be known before its end: a body of one endless line must not be read into memory to find out.
 enum class Line { unknown, empty, field, folding, envelope, body };
@@ -88,8 +90,24 @@ class Scanner {
     return kind == Line::unknown && !short_enough ? Line::body : kind;
   }
 
+  // Those of the line at hand that are to be dropped.
+  [[nodiscard]] std::size_t nuls() const { return visible_ ? buffer_.size() - at_ - visible_->size() : 0; }
+
+  // They count for nothing, so they must not fill the memory either.
+  Result<void> drop_nuls() {
+    if (nuls() < nuls_at_hand) return {};
+    out_.nuls_dropped += nuls();
+    buffer_.replace(at_, std::string::npos, *visible_);
+    seen_ = visible_->size();
+    visible_.reset();
+    if (out_.nuls_dropped <= most_nuls) return {};
+    return Error{Error::Kind::data, "there are more than 64 MiB of NULs in front of the body"};
+  }
+
+  // The line at hand is all there is.
   Result<void> fill() {
-    if (buffer_.size() - at_ + kept_ > largest_block) {
+    if (auto dropped = drop_nuls(); !dropped) return dropped;
+    if (buffer_.size() - at_ - nuls() + kept_ > largest_block) {
       return Error{Error::Kind::data, "the header is larger than 16 MiB"};
     }
     buffer_.erase(0, at_);

@@ -4,7 +4,8 @@
 // belongs to neither, or at the first line that is no field and no folding of one: that line starts the body. A first
 // line "From " or ">From " (of an mbox) is kept apart. What a line is shows in its first 64 KiB, or it is no field.
 // Fields are kept as they came but for line ends: a CRLF ends every line, a lone CR is a space; with Form::raw each
-// byte is kept. A block of more than 16 MiB is data (65), as is a NUL where they are refused.
+// byte is kept. A block of more than 16 MiB is data (65), as is a NUL where they are refused; of those that are dropped
+// 64 MiB are too many.
 #pragma once
 
 #include <memory>
@@ -43,7 +44,7 @@ struct HeaderAndBody {
   std::string envelope_line;           // the "From " line that was first, "" if there was none
   std::string empty_line;              // behind the block, "" if the body began, or the message ended, without one
   std::unique_ptr<base::Source> body;  // from its first byte on
-  std::uint64_t nuls_dropped = 0;      // in the header
+  std::uint64_t nuls_dropped = 0;      // before the body, or at its begin
 };
 
 enum class Form { normal, raw };

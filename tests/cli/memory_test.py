@@ -84,6 +84,28 @@ class Memory(Case):
         self.assertLess(usage.ru_maxrss, 64 * 1024, "KiB at the most")
         self.assertFalse((self.folder / "queue").exists())
 
+    def test_nuls_in_front_of_a_message_count_for_nothing(self):
+        """They are dropped; but an input of nothing else is cut off."""
+        self.configure(1)
+        path = self.folder / "nuls.eml"
+        for before, behind in ((b"", b"Subject: s\n\nhi\n"), (b"Subject: s", b"\n\nhi\n")):
+            with open(path, "wb") as file:
+                file.write(before)
+                file.seek(17 << 20, os.SEEK_CUR)
+                file.write(behind)
+            with open(path, "rb") as message:
+                run = subprocess.run([self.bin / "sendmail", "--dry-run", "b@x.test"], stdin=message, capture_output=True, env=self.environment)
+            self.assertEqual((run.returncode, run.stderr), (0, b""))
+            self.assertTrue(run.stdout.endswith(b"\n\nhi\n") and b"\nSubject: s\n" in run.stdout)
+        with open("/dev/zero", "rb") as zeros:
+            child = subprocess.Popen([self.bin / "sendmail", "b@x.test"], stdin=zeros, stderr=subprocess.PIPE, env=self.environment)
+            said = child.stderr.read()
+        _, status, usage = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+        child.stderr.close()
+        self.assertEqual((child.returncode, said), (65, b"sendmail: there are more than 64 MiB of NULs in front of the body\n"))
+        self.assertLess(usage.ru_maxrss, 64 * 1024, "KiB at the most")
+
 
 if __name__ == "__main__":
     unittest.main()
