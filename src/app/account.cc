@@ -10,6 +10,7 @@
 
 #include "app/report.h"
 #include "app/server.h"
+#include "base/text.h"
 #include "base/unique_fd.h"
 #include "config/place.h"
 #include "config/secret.h"
@@ -60,7 +61,7 @@ Result<void> check_files(const config::Account& account) {
     struct stat status {};
     const int code = !fd || ::fstat(fd.get(), &status) != 0 ? errno : S_ISDIR(status.st_mode) ? EISDIR : 0;
     if (code != 0) {
-      return Error{Error::Kind::config, "account " + account.name + ", " + key + ": " + *path + ": " +
+      return Error{Error::Kind::config, "account " + account.name + ", " + key + ": " + base::visible(*path) + ": " +
                                             std::generic_category().message(code)};
     }
   }
@@ -73,7 +74,7 @@ Result<config::Loaded> load_configuration(const std::optional<std::string>& name
   auto loaded = config::load({.named = named}, system);
   if (!loaded || !loaded->files.empty()) return loaded;
   std::string places;
-  for (const std::string& place : loaded->searched) places += (places.empty() ? "" : ", ") + place;
+  for (const std::string& place : loaded->searched) places += (places.empty() ? "" : ", ") + base::visible(place);
   return Error{
       Error::Kind::config, "there is no configuration; looked for " + places,
       "\"pillarbox setup ADDRESS\" writes one, pillarbox.conf(5) says what it may hold; $PILLARBOX_CONFIG names a file "

@@ -16,6 +16,7 @@ namespace pillarbox::config {
 namespace {
 
 constexpr std::size_t largest_file = 16U << 20U;
+constexpr std::string_view include = ":include:";
 
 struct Line {
   std::size_t number;
@@ -77,7 +78,7 @@ bool is_local(const mail::Address& address, const std::vector<std::string>& loca
 }
 
 bool is_delivery(std::string_view element) {
-  return element.starts_with('|') || element.starts_with('/') || base::istarts_with(element, ":include:");
+  return element.starts_with('|') || element.starts_with('/') || base::istarts_with(element, include);
 }
 
 }  // namespace
@@ -119,8 +120,9 @@ class Aliases::Walk {
     }
     if (!visited_.insert(name).second) return;
     for (const std::string& element : target->second.refused) {
-      out_.warnings.push_back("alias " + name + ": " + base::quote(element) +
-                              " is skipped: this program runs no commands and writes no files");
+      const bool list = base::istarts_with(element, include);
+      out_.warnings.push_back("alias " + name + ": " + base::quote(element) + " is skipped: this program " +
+                              (list ? "reads no lists from other files" : "runs no commands and writes no files"));
     }
     const auto& next = target->second.mailboxes;
     for (auto each = next.rbegin(); each != next.rend(); ++each) steps.push_back({&*each, &target->first});
@@ -138,7 +140,7 @@ bool Aliases::concerns(const mail::Mailbox& mailbox, const std::vector<std::stri
 
 Result<Aliases> Aliases::load(const std::string& path) {
   const auto unreadable = [&](const std::string& why) {
-    return Error{Error::Kind::config, "aliases: " + path + ": " + why};
+    return Error{Error::Kind::config, "aliases: " + base::visible(path) + ": " + why};
   };
   // Whatever lies there, nobody waits for it.
   base::UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
@@ -149,8 +151,9 @@ Result<Aliases> Aliases::load(const std::string& path) {
   }
   if (S_ISDIR(status.st_mode)) return unreadable("is a directory");
   if (S_ISFIFO(status.st_mode)) return unreadable("is a pipe");
-  base::FileSource file(std::move(fd), path);
+  base::FileSource file(std::move(fd), base::visible(path));
   const auto text = base::read_all(file, largest_file);
+  if (!text && text.error().kind == Error::Kind::data) return unreadable(text.error().text);
   if (!text) return Error{Error::Kind::config, "aliases: " + text.error().text};
   return parse(*text, path);
 }
@@ -158,7 +161,7 @@ Result<Aliases> Aliases::load(const std::string& path) {
 Aliases Aliases::parse(std::string_view text, const std::string& path) {
   Aliases aliases;
   const auto fault = [&](const Line& line, const std::string& what) {
-    aliases.faults_.push_back(path + ":" + std::to_string(line.number) + ": " + what);
+    aliases.faults_.push_back(base::visible(path) + ":" + std::to_string(line.number) + ": " + what);
   };
   for (const Line& line : logical_lines(text)) {
     const std::size_t colon = colon_of(line.text);

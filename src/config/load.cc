@@ -3,6 +3,7 @@
 #include <libconfig.h++>
 #include <memory>
 
+#include "base/text.h"
 #include "config/reader.h"
 #include "config/text.h"
 
@@ -85,9 +86,10 @@ Result<Loaded> load(const Places& places, const base::System& system) {
       add(faults, file.error());
     } else if (*file) {
       loaded.files.push_back(path);
+      loaded.settings.files += (loaded.settings.files.empty() ? "" : ", ") + base::visible(path);
       files.push_back(**std::move(file));
     } else if (only) {
-      return faulty(path + ": there is no such file");
+      return faulty(base::visible(path) + ": there is no such file");
     }
   }
 

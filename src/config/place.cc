@@ -11,8 +11,11 @@
 namespace pillarbox::config {
 namespace {
 
+constexpr std::size_t longest_name = 253;   // RFC 1035 section 2.3.4, as text
+constexpr std::size_t longest_shown = 200;  // of what is refused
+
 Error refused(std::string_view text, const std::string& why) {
-  return {Error::Kind::usage, base::quote(text) + ": " + why};
+  return {Error::Kind::usage, base::quote(text.substr(0, longest_shown)) + ": " + why};
 }
 
 bool only(std::string_view text, std::string_view marks, bool any_script = false) {
@@ -46,6 +49,7 @@ Split split_port(std::string_view text) {
 }
 
 Result<Place> parse_place(std::string_view text) {
+  if (text.find("://") != std::string_view::npos) return refused(text, "a host has no scheme in front of it");
   const auto [host, port] = split_port(text);
   Place place;
   if (host.starts_with('[')) {
@@ -64,6 +68,9 @@ Result<Place> parse_place(std::string_view text) {
   if (!base::is_ascii(place.host)) {
     place.host = mail::to_ascii(place.host);
     if (place.host.empty()) return refused(text, "the host name is no internationalised domain name");
+  }
+  if (place.host.size() - (place.host.ends_with('.') ? 1 : 0) > longest_name) {
+    return refused(text, "a host name has 253 bytes at most");
   }
   if (port) {
     const auto number = parse_port(*port);

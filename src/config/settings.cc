@@ -70,10 +70,13 @@ Result<const Account*> Settings::account(const std::optional<std::string>& name)
       std::find_if(accounts.begin(), accounts.end(), [&](const Account& account) { return account.name == wanted; });
   if (found != accounts.end()) return &*found;
   if (unread) return *unread;
-  if (accounts.empty()) return Error{Error::Kind::config, "the configuration has no account"};
+  if (accounts.empty()) {
+    return Error{Error::Kind::config, (files.empty() ? "" : files + ": ") + "the configuration has no account"};
+  }
   std::vector<std::string_view> known;
   for (const Account& account : accounts) known.emplace_back(account.name);
-  return Error{Error::Kind::config, "there is no account \"" + wanted + "\"; there are: " + base::join(known, ", ")};
+  return Error{Error::Kind::config,
+               "there is no account \"" + base::escape(wanted) + "\"; there are: " + base::join(known, ", ")};
 }
 
 Result<const Account*> Settings::account(const std::optional<std::string>& name,

@@ -140,6 +140,7 @@ struct Settings {
   std::vector<Account> accounts;  // the user's before the system's
   Log log;
   Queue queue;
+  std::string files;            // that all this was read from, for an error
   std::optional<Error> unread;  // of the system's file, if we may not read it: what it would choose is not known
 
   // The account of that name, else default_account, else the first. config (78) naming those that there are; unread, if

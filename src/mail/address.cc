@@ -94,7 +94,11 @@ class Tokenizer {
   // Names the element of the list that it is about, as far as that can be told.
   [[nodiscard]] Error error(const std::string& why) const {
     const std::size_t end = text_.find_first_of(",;", at_);
-    return refused(base::trim(text_.substr(element_, end == std::string_view::npos ? end : end - element_)), why);
+    auto element = text_.substr(element_, end == std::string_view::npos ? end : end - element_);
+    const bool control = at_ < text_.size() && is_control(text_[at_]);  // which trimming might take away
+    if (!control) return refused(base::trim(element), why);
+    while (element.size() > 1 && is_blank(element.front())) element.remove_prefix(1);
+    return refused(element, why);
   }
 
   // Skips a line end and the blank that makes it folding; false if that is not what stands here.

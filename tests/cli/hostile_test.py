@@ -97,6 +97,28 @@ class Hostile(SendmailCase):
                 self.assertNotRegex(run.stderr, rb"[^\t\n\x20-\x7e]")
                 self.assertLess(len(run.stderr), 2000)
 
+    def test_a_line_end_in_a_path(self):
+        """An error is one line, whatever a file is called: the second would be read as somebody else's words."""
+        usual = self.environment
+        nasty = self.folder / "x\x1b[31m\nsendmail: all is well"
+        (nasty / "pillarbox").mkdir(parents=True)
+        faulty = nasty / "pillarbox/pillarbox.conf"
+        for text in (None, "a = ;", "a = 1;", 'accounts = ( { name = "a"; host = "h"; aliases = "aliases"; tls_ca_file = "none"; } );'):
+            faulty.unlink(missing_ok=True)
+            if text is not None:
+                faulty.write_text(text)
+            for changed in ({"XDG_CONFIG_HOME": str(nasty)}, {"PILLARBOX_CONFIG": str(faulty)}, {"HOME": str(nasty)}):
+                self.environment = {key: value for key, value in usual.items() if key != "PILLARBOX_CONFIG"} | changed
+                run = self.run_as("sendmail", "--no-queue", "a@x.test", stdin=MESSAGE)
+                self.assertNotIn(b"\nsendmail: all is well", run.stderr)
+                self.assertNotIn(b"\x1b", run.stderr)
+                if "HOME" not in changed or text is None:
+                    self.assertIn(rb"x\x1b[31m\nsendmail: all is well", run.stderr)
+        (nasty / "pillarbox/aliases").write_text("no alias\n")
+        run = self.run_as("sendmail", "-C", faulty, "-bi")
+        lines = [line for line in run.stderr.splitlines() if b"/dev/log" not in line]      # where there is no syslog
+        self.assertEqual((run.returncode, len(lines)), (78, 1), run.stderr)
+
     def test_a_hundred_thousand_arguments(self):
         self.serve(offers=(b"PIPELINING",))
         recipients = [f"{number}@x.t" for number in range(100_000)]

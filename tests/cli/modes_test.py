@@ -206,6 +206,44 @@ class Modes(Case):
                                  stderr=subprocess.DEVNULL, env=self.environment, timeout=30)
         self.assertEqual(run.returncode, 74)
 
+    def test_values_that_are_none(self):
+        self.configure()
+        for option in ("--queue-directory", "--config"):
+            for name, *words in (("sendmail", "b@x.test"), ("sendmail", "-bp"), ("pillarbox", "queue", "list")):
+                at = 1 if name == "pillarbox" else 0
+                self.refused(*words[:at], option + "=", *words[at:], name=name, stderr=option.encode() + rb": a value is needed\n")
+        self.refused("-C", "", "b@x.test", stderr=rb"--config: a value is needed\n")
+
+    def test_to_queue_only_and_never(self):
+        self.configure()
+        self.refused("--queue-only", "--no-queue", "b@x.test", stderr=rb"--queue-only.*--no-queue")
+        run = self.run_as("sendmail", "-odq", "--no-queue", "b@x.test", stdin=MESSAGE)   # a caller's habit and a host's: not refused
+        self.assertEqual(run.returncode, 75, run.stderr)
+
+    def test_a_refused_address_is_shown_with_what_is_wrong_in_it(self):
+        self.configure()
+        for address, shown in (("a@x.test\r", rb'"a@x\.test\\r"'), ("\ra@x.test", rb'"\\ra@x\.test"'), ("a@x.test\n", rb'"a@x\.test\\n"')):
+            self.refused(address, status=65, stderr=rb"address " + shown + rb": control characters")
+
+    def test_a_configuration_without_an_account_is_named(self):
+        for text in ("", "accounts = ();"):
+            path = self.folder / "none.conf"
+            path.write_text(text)
+            self.refused("-C", path, "b@x.test", status=78, stderr=rb"sendmail: \S+/none\.conf: the configuration has no account\n")
+
+    def test_an_alias_for_a_list(self):
+        self.aliases.write_text("list: :include:/etc/list, b@x.test\n")
+        self.configure()
+        run = self.run_as("sendmail", "-bv", "list")
+        self.assertEqual((run.returncode, run.stdout), (0, b"list... deliverable: b@x.test\n"))
+        self.assertIn(b":include:/etc/list is skipped: this program reads no lists from other files\n", run.stderr)
+
+    def test_aliases_that_are_too_large(self):
+        with open(self.aliases, "wb") as file:
+            file.truncate((16 << 20) + 1)
+        self.configure()
+        self.refused("-bi", status=78, stderr=b"aliases: " + bytes(self.aliases) + rb": is larger than 16777216 bytes\n", stdin=b"")
+
     def test_modes_that_there_are_not(self):
         self.configure()
         for mode in ("-bd", "-bD", "-bl"):

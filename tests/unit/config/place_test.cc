@@ -35,6 +35,21 @@ TEST(APlace, IsAHostAndPerhapsAPort) {
   }
 }
 
+std::string why_not(const std::string& text) {
+  const auto place = parse_place(text);
+  return place ? "" : place.error().text;
+}
+
+TEST(APlace, HasAHostsNameAndNoMore) {
+  EXPECT_TRUE(contains(why_not("smtp://h"), "no scheme"));
+  const std::string longest = std::string(126, 'a') + '.' + std::string(126, 'b');
+  EXPECT_EQ(read(longest), longest);
+  EXPECT_EQ(read(longest + ".:25"), longest + ". 25");
+  EXPECT_TRUE(contains(why_not(longest + "c"), "253 bytes"));
+  EXPECT_LT(why_not(std::string(100000, 'a')).size(), 300U);
+  EXPECT_LT(why_not(std::string(100000, ',')).size(), 300U);
+}
+
 TEST(ADomain, IsWhatAnAddressMayHave) {
   EXPECT_EQ(*parse_domain("x.test"), "x.test");
   EXPECT_EQ(*parse_domain("m\xc3\xbcnchen.example"), "xn--mnchen-3ya.example");

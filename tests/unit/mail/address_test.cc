@@ -173,6 +173,11 @@ TEST(AddressList, EscapesTheTextItRefuses) {
 }
 
 // Only a line end before a blank may be accepted, as folding; and nothing of it may reach an address.
+TEST(AddressList, ShowsTheControlByteThatItRefuses) {
+  EXPECT_EQ(parse_list("a@x.test\r").error().text, "address \"a@x.test\\r\": control characters are not allowed");
+  EXPECT_EQ(parse_list(" \ra@x.test").error().text, "address \"\\ra@x.test\": control characters are not allowed");
+}
+
 TEST(AddressList, HoldsNoControlByteWhereverItStands) {
   const std::vector<std::string> templates = {"abc@def.example",
                                               "<abc@def.example>",
