@@ -41,11 +41,11 @@ void remove_bcc(Header& header);
 
 // What a submission adds where it is missing. Empty values are not used.
 struct Missing {
-  std::optional<Address> author;  // From's address
-  std::string author_name;        // From's display name, "" for none
-  std::string date;               // RFC 5322
-  std::string message_id;         // with its angle brackets
-  bool to = true;                 // "To: undisclosed-recipients:;" where there is neither To nor Cc
+  std::optional<Address> author = {};  // From's address
+  std::string author_name = {};        // From's display name, "" for none
+  std::string date = {};               // RFC 5322
+  std::string message_id = {};         // with its angle brackets
+  bool to = true;                      // "To: undisclosed-recipients:;" where there is neither To nor Cc
 };
 void add_missing(Header& header, const Missing& missing);
 // Whether it would add From, or the Resent-From of a message that is sent on.
