@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "config/import_msmtp.h"
+#include "config/place.h"
 #include "config/settings.h"
 
 namespace pillarbox::config {
@@ -149,10 +150,10 @@ void sender_address(Draft& draft, const Directive& from, const ReadFile& read_fi
     draft.set_address(from, "from", from.value);
   } else if (from.value.find_first_of("?[") != std::string::npos || from.value.find('@') == std::string::npos) {
     note(draft.out(), from, "a pattern in from_match has an @, and neither ? nor [ ]");
+  } else if (!parse_pattern(from.value)) {
+    note(draft.out(), from, "no address can be like it");
   } else {
-    std::string example = from.value;
-    std::replace(example.begin(), example.end(), '*', 'x');
-    if (draft.set_address(from, "from", example)) draft.out().settings["from_match"] = std::vector{from.value};
+    draft.out().settings["from_match"] = std::vector{from.value};
     draft.out().settings.erase("from");
   }
 }

@@ -112,6 +112,26 @@ Result<std::string> parse_domain(std::string_view text) {
   return address->domain();
 }
 
+std::optional<std::string> parse_pattern(std::string_view text) {
+  if (text == "*") return "*@*";
+  const std::size_t at = text.rfind('@');
+  if (at == std::string_view::npos || text.find(' ') != std::string_view::npos) return std::nullopt;
+  std::string out(text.substr(0, at));
+  char before = '@';
+  for (const std::string_view label : base::split(text.substr(at + 1), '.')) {
+    out += before;
+    out +=
+        base::is_ascii(label) || label.find('*') != std::string_view::npos ? std::string(label) : mail::to_ascii(label);
+    before = '.';
+  }
+  // Some address must be like it; what stands in quotes or brackets is not looked into.
+  if (out.find('"') != std::string::npos || out.find("@[") != std::string::npos) return out;
+  std::string like = out;
+  std::replace(like.begin(), like.end(), '*', 'x');
+  const auto address = mail::Address::parse(like);
+  return address && address->text() == like ? std::optional(out) : std::nullopt;
+}
+
 Result<std::string> parse_helo(std::string_view text) {
   const bool literal = text.starts_with('[') && text.ends_with(']') && only(text.substr(1, text.size() - 2), ".:");
   if (text.size() > 255 || !(literal || only(text, ".-_"))) {

@@ -1,4 +1,5 @@
-// Place: what settings and command lines name on a network: hosts, ports, proxies, addresses of ours, HELO names.
+// Place: what settings and command lines name on a network: hosts, ports, proxies, HELO names, addresses and patterns
+// of them.
 //
 // What is returned can stand in a URL or a command as it is. All errors are usage (64), and show neither control
 // characters nor a proxy's password; a configuration's reader puts its own file and line before their text.
@@ -44,6 +45,10 @@ Result<int> parse_port(std::string_view text);
 
 // A domain that an address may have, in A-labels.
 Result<std::string> parse_domain(std::string_view text);
+
+// A pattern as addresses are compared with it, '*' being any run of characters, its domain in A-labels. Nothing if no
+// address can be like it.
+std::optional<std::string> parse_pattern(std::string_view text);
 
 // EHLO's argument: a host name or an address literal (RFC 5321 section 4.1.1.1).
 Result<std::string> parse_helo(std::string_view text);

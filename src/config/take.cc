@@ -108,27 +108,6 @@ Complaint take_number(const Value& value, int low, int high, int& out) {
   return out < low || out > high ? complaint : "";
 }
 
-// A pattern as addresses are compared with it, its domain in A-labels. Nothing if no address can be like it.
-std::optional<std::string> pattern(std::string_view text) {
-  if (text == "*") return "*@*";
-  const std::size_t at = text.rfind('@');
-  if (at == std::string_view::npos || text.find(' ') != std::string_view::npos) return std::nullopt;
-  std::string out(text.substr(0, at));
-  char before = '@';
-  for (const std::string_view label : base::split(text.substr(at + 1), '.')) {
-    out += before;
-    out +=
-        base::is_ascii(label) || label.find('*') != std::string_view::npos ? std::string(label) : mail::to_ascii(label);
-    before = '.';
-  }
-  // Some address must be like it; what stands in quotes or brackets is not looked into.
-  if (out.find('"') != std::string::npos || out.find("@[") != std::string::npos) return out;
-  std::string like = out;
-  std::replace(like.begin(), like.end(), '*', 'x');
-  const auto address = mail::Address::parse(like);
-  return address && address->text() == like ? std::optional(out) : std::nullopt;
-}
-
 }  // namespace
 
 std::string shown(std::string_view text) {
@@ -219,7 +198,7 @@ Complaint take_patterns(const Value& value, std::vector<std::string>& out) {
   out.clear();
   return take_list(value, "must be a list of addresses in which * is anything, as in [ \"*@example.com\" ]",
                    [&](const std::string& text) {
-                     const auto taken = pattern(text);
+                     const auto taken = parse_pattern(text);
                      if (taken) out.push_back(*taken);
                      return taken.has_value();
                    });

@@ -192,7 +192,8 @@ TEST(Msmtp, WhatIsNoHostIsNone) {
   }
   check(account, "msmtprc",
         {{"domain a:b", "// msmtprc:3: domain: is not the name of a host"},
-         {"from *@a b", "// msmtprc:3: from: is not an address"},
+         {"from *@a b", "// msmtprc:3: from: no address can be like it"},
+         {"from *@x.te\\st", "// msmtprc:3: from: no address can be like it"},
          {"from %U@a..b", "// msmtprc:3: from: is not the name of a domain"},
          {"auto_from on\nmaildomain a..b", "// msmtprc:4: maildomain: is not the name of a domain"},
          {"auto_from on\nmaildomain m\xc3\xbcnchen.example", "domain = \"m\xc3\xbcnchen.example\";"}});
