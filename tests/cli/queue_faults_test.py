@@ -402,7 +402,6 @@ class Faults(QueueCase):
         self.assertEqual([line for line in connection.lines if line.startswith(b"RCPT")], [b"RCPT TO:<b@x.test>\r\n"])
 
     @unless_sanitized
-    @unless_sanitized
     def test_what_can_not_be_read_to_its_end_is_not_given_up(self):
         """The device fails while the body is on its way, or the file is cut then."""
         self.write_configuration(self.serve().port)
@@ -427,6 +426,7 @@ class Faults(QueueCase):
                     self.run_queue()
                     self.assertEqual((len(self.bodies()), queue.names()), (1, []))
 
+    @unless_sanitized
     def test_a_place_in_trouble_keeps_no_other_from_being_run(self):
         """Which has mail from before there was a configuration; what is wrong with the first is said, and is the exit code."""
         self.environment["XDG_STATE_HOME"] = f"{self.folder}/state"
