@@ -313,8 +313,7 @@ class Check {
       return;
     }
     const smtp::Verdict verdict = smtp::ending_of(dialogue);
-    const smtp::Failure failure =
-        dialogue.failure().value_or(smtp::Failure{.cause = smtp::Failure::Cause::lost, .phase = dialogue.phase()});
+    const smtp::Failure& failure = *dialogue.failure();
     const Step step = step_of(failure, terms.tls.mode, view.secure());
     const Error error{verdict.kind, verdict.text, remedy(failure, terms, view.certificate())};
     view.failed(step, error);

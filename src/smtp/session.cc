@@ -95,6 +95,11 @@ bool refused_by_alert(std::string_view text, Phase phase) {
          text.find(" alert ") != std::string_view::npos;
 }
 
+// Of a line of five octets libcurl believes that a reply ends there ("250-" and a bare LF), of four that it goes on.
+bool is_misread(std::string_view line) {
+  return line.size() > 3 && line.size() <= 5 && !line.ends_with("\r\n") && line[3] != ' ';
+}
+
 // A proxy's answers aren't SMTP.
 constexpr bool proxy_trouble(CURLcode code) {
   return code == CURLE_PROXY || code == CURLE_COULDNT_RESOLVE_PROXY || code == CURLE_RECV_ERROR ||
@@ -337,7 +342,9 @@ bool Session::open() {
   held_ = true;
   dialogue_.begin_transaction(0, std::nullopt);
   run(nullptr, false);
-  if (dialogue_.failure() || !connected()) let_go();
+  // Of a server that closes right behind its answer libcurl says that the connection is there.
+  if (!connected()) dialogue_.fail({.cause = Failure::Cause::lost, .phase = dialogue_.phase()});
+  if (dialogue_.failure()) let_go();
   return held_;
 }
 
@@ -693,7 +700,13 @@ std::size_t Session::hear(std::string_view line) {
   notice_connection();
   notice_tls();
   heard_ += line.size();
-  if (broken() || dialogue_.reply_line(line) == Dialogue::Next::stop) {
+  const bool goes_on = !broken() && dialogue_.reply_line(line) != Dialogue::Next::stop;
+  if (goes_on && is_misread(line)) {
+    dialogue_.fail({.cause = Failure::Cause::protocol,
+                    .phase = dialogue_.awaited().value_or(dialogue_.phase()),
+                    .text = "a line of a reply has neither a text nor a CR at its end"});
+  }
+  if (!goes_on || is_misread(line)) {
     drop_connections();  // after the dot libcurl would say QUIT all the same
     return stop_header;
   }
