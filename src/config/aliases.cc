@@ -172,7 +172,6 @@ Aliases Aliases::parse(std::string_view text, const std::string& path) {
       continue;
     }
     Target target;
-    bool faulty = false;
     for (const std::string& element : elements(std::string_view(line.text).substr(colon + 1))) {
       const std::string bare = unquoted(element);
       if (is_delivery(bare)) {
@@ -182,12 +181,11 @@ Aliases Aliases::parse(std::string_view text, const std::string& path) {
       auto list = mail::parse_list(element);
       if (!list) {
         fault(line, list.error().text);
-        faulty = true;
         continue;
       }
       for (mail::Mailbox& mailbox : *list) target.mailboxes.push_back(std::move(mailbox));
     }
-    if (faulty && target.mailboxes.empty() && target.refused.empty()) continue;
+    // Where nothing is left it names nobody: the name itself is not whom the mail was meant for.
     Target& all = aliases.targets_[base::lower(name->local())];
     all.mailboxes.insert(all.mailboxes.end(), target.mailboxes.begin(), target.mailboxes.end());
     all.refused.insert(all.refused.end(), target.refused.begin(), target.refused.end());

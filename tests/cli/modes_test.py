@@ -53,6 +53,14 @@ class Modes(Case):
         self.assertEqual((run.returncode, run.stderr), (0, b""))
         self.assertRegex(run.stdout, rb"\Acarl-that-has-no-alias\.\.\. deliverable: carl-that-has-no-alias@\S+\n\Z")
 
+    def test_an_alias_that_is_malformed_is_not_deliverable(self):
+        self.configure()
+        self.aliases.write_text("root: admin@corp..test\n")
+        run = self.run_as("sendmail", "-bv", "root")
+        self.assertEqual(run.returncode, 67)
+        self.assertRegex(run.stdout, rb"\Aroot\.\.\. undeliverable: .*nobody.*\n\Z")
+        self.assertRegex(run.stderr, rb"aliases:1: ")
+
     def test_aliases_that_are_sound(self):
         self.configure()
         for name, *args in (("newaliases",), ("newaliases", "-v"), ("sendmail", "-bi"), ("sendmail", "-I")):
@@ -114,8 +122,8 @@ class Modes(Case):
         self.addCleanup(server.stop)
         self.configure(server.port)
         with self.aliases.open("a") as more:
-            more.write("empty:\nloop: pool\npool: loop\n")
-        for nobody in ("ops", "empty", "loop", "ops@localhost", "OPS"):
+            more.write("empty:\nloop: pool\npool: loop\nslip: admin@corp..test\n")
+        for nobody in ("ops", "empty", "loop", "ops@localhost", "OPS", "slip"):
             for words in (("--no-queue",), ()):
                 run = self.run_as("sendmail", *words, "a@x.test", nobody, "root", stdin=MESSAGE)
                 self.assertEqual(run.returncode, 67, run.stderr)

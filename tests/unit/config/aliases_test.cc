@@ -131,7 +131,8 @@ TEST(Aliases, TellEachLineThatIsNone) {
 TEST(Aliases, LeaveOutWhatIsFaulty) {
   EXPECT_EQ(expanded("no colon here\nroot: a@b.c\n", "root"), "a@b.c");
   EXPECT_EQ(expanded("root: bad@@x, a@b.c", "root"), "a@b.c");
-  EXPECT_EQ(expanded("root: bad@@x", "root"), "root") << "as if the line was not there";
+  EXPECT_EQ(expanded("root: bad@@x", "root"), "!") << "the name itself is not whom it names";
+  EXPECT_EQ(expanded("www: root\nroot: bad@@x", "www"), "!");
   EXPECT_EQ(expanded("root: a@b.c\nroot: bad@@x", "root"), "a@b.c");
 }
 
