@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "app/keep.h"
+#include "config/load.h"
 
 namespace pillarbox::app {
 namespace {
@@ -56,7 +57,7 @@ void run_in_background(const std::optional<std::string>& directory, const std::o
     words.emplace_back(whole ? whole.get() : *path);
   };
   add("--queue-directory", directory);
-  add("--config", config ? config : system.environment("PILLARBOX_CONFIG"));  // which may be relative to this folder
+  add("--config", config::only_file(config, system));  // which may be relative to this folder
   std::vector<char*> pointers;
   pointers.reserve(words.size() + 1);
   for (std::string& word : words) pointers.push_back(word.data());

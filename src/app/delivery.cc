@@ -21,10 +21,6 @@ bool holds(std::string_view text, std::string_view part) {
   return part.empty() || base::lower(text).find(base::lower(part)) != std::string::npos;
 }
 
-std::string address_of(const mail::ReversePath& path) {
-  return path.address() ? path.address()->text() : "";
-}
-
 bool any(const queue::State& state, queue::Progress progress) {
   return std::any_of(state.recipients.begin(), state.recipients.end(),
                      [&](const queue::RecipientState& each) { return each.progress == progress; });
@@ -47,17 +43,14 @@ std::string_view status_of(const queue::Entry& entry, const queue::State& state,
   return waits ? "deferred" : bounced ? "bounced" : owed ? "deferred" : "sent";
 }
 
-// The sender that the account lets a message have, whatever its file says. One that was made up for want of a
-// configuration is the account's own, now that there is one.
+// The sender that the account lets a message have, whatever its file says; its own for one that was given none.
 Result<mail::ReversePath> allowed_sender(const config::Account* account, const queue::Entry& entry,
                                          const base::System& system) {
   const mail::ReversePath& sender = entry.envelope.sender();
   if (!account || sender.is_null()) return sender;
-  const bool own = account->sender != config::Sender::keep || !account->allow_from_override;
-  const auto login = entry.owner == queue::Owner::none ? system.login() : Result<std::string>("");
-  if (!login) return login.error();
-  const bool made_up = !login->empty() && address_of(sender) == *login + '@' + system.fully_qualified_name();
-  if (!own && !made_up) return sender;
+  const auto given = given_sender(entry, system);
+  if (!given) return given.error();
+  if (*given && account->sender == config::Sender::keep && account->allow_from_override) return sender;
   auto address = own_address(*account, system);
   if (!address) return address.error();
   return mail::ReversePath(*std::move(address));
@@ -72,6 +65,15 @@ Result<mail::Envelope> allowed_envelope(const config::Account* account, const qu
 }
 
 }  // namespace
+
+Result<std::optional<mail::Address>> given_sender(const queue::Entry& entry, const base::System& system) {
+  const std::optional<mail::Address>& sender = entry.envelope.sender().address();
+  if (!sender || entry.owner != queue::Owner::none) return sender;
+  const auto login = system.login();
+  if (!login) return login.error();
+  const bool made_up = sender->text() == *login + '@' + system.fully_qualified_name();
+  return made_up ? std::nullopt : sender;
+}
 
 bool fits(const Selection& selection, const queue::Entry& entry, const queue::State& state,
           const std::vector<std::chrono::seconds>& retry, queue::Time now) {
@@ -168,11 +170,13 @@ std::optional<Delivery::Tried> Delivery::take(const std::string& id) {
   const auto& retry = means_.settings.queue.retry;
   if (!fits(selection_, locked->entry(), state, retry, means_.clock.now())) return std::nullopt;
   if (!is_noted(locked->entry())) return std::nullopt;
-  if (!state.owes()) {  // a run was stopped before it had cleaned up, or only the report is left
+  // A run was stopped before it had cleaned up, or only the report is left. One on more recipients would be another.
+  if (!state.owes() || queue::may_report(locked->entry(), state)) {
     if (auto cleaned = clean_up(*locked); !cleaned) trouble_ = cleaned.error();
-    return std::nullopt;
+    if (trouble_ || !state.owes()) return std::nullopt;
   }
-  Tried tried{.locked = *std::move(locked), .now = {}, .later = {}};
+  const bool last = queue::is_expired(locked->entry(), state, means_.settings.queue.expire, means_.clock.now());
+  Tried tried{.locked = *std::move(locked), .now = {}, .later = {}, .last = last};
   for (std::size_t i = 0; i < state.recipients.size(); ++i) {
     if (state.recipients[i].progress == queue::Progress::owed) tried.now.push_back(i);
   }
@@ -242,17 +246,15 @@ Result<mail::Message> Delivery::message_of(const queue::Locked& locked) const {
 Result<void> Delivery::settle(Tried& tried, const mail::Envelope& envelope, const smtp::Outcome& outcome) {
   const auto now = means_.clock.now();
   const config::Queue& rules = means_.settings.queue;
-  const queue::State before = tried.locked.state();
-  queue::State state = before;
+  queue::State state = tried.locked.state();
   if (!tried.first) --state.tries;  // an attempt is one, whatever it takes
   note(state, tried.now, outcome, host(), queue::Progress::refused, rules.retry, now);
   Result<void> written;
   std::vector<std::size_t> judged = tried.now;
   if (tried.later.empty()) {
-    const bool expired = queue::is_expired(tried.locked.entry(), before, rules.expire, now);
     for (std::size_t i = 0; i < state.recipients.size(); ++i) {
       queue::RecipientState& recipient = state.recipients[i];
-      if (!expired || recipient.progress != queue::Progress::owed) continue;
+      if (!tried.last || recipient.progress != queue::Progress::owed) continue;
       recipient.progress = queue::Progress::refused;
       recipient.status = delivery_expired;
       judged.push_back(i);
@@ -268,7 +270,7 @@ Result<void> Delivery::settle(Tried& tried, const mail::Envelope& envelope, cons
   return written;
 }
 
-// Of a message that owes nothing any more.
+// Of a message that owes nothing any more, or a report on some.
 Result<void> Delivery::clean_up(queue::Locked& locked) {
   queue::State state = locked.state();
   const queue::Entry& entry = locked.entry();

@@ -51,6 +51,10 @@ struct Means {
   unsigned untried = 0;      // messages that the queue could not hand out
 };
 
+// The sender that a message was given by its submission: nothing for the null one, or for one that was made up for want
+// of a configuration.
+Result<std::optional<mail::Address>> given_sender(const queue::Entry& entry, const base::System& system);
+
 // Locks a message. Nothing if somebody else has it, or if something is wrong with it: that is said, and logged. What is
 // said of one that is locked can be left to whoever locks it next.
 std::optional<queue::Locked> lock(Means& means, const std::string& id, bool again = false);
@@ -84,6 +88,7 @@ class Delivery final : public smtp::Work {
     queue::Locked locked;
     std::vector<std::size_t> now;    // of this transaction
     std::vector<std::size_t> later;  // of further ones
+    bool last = false;               // attempt, as its state before it says
     bool first = true;               // transaction of the attempt
   };
 

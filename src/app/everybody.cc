@@ -46,6 +46,9 @@ constexpr std::chrono::seconds longest_run = std::chrono::hours(1);
 constexpr std::chrono::seconds longest_round = std::chrono::minutes(5);  // then the others have their turn again
 constexpr std::chrono::seconds longest_end = std::chrono::minutes(11);   // more than a reply to a final dot may take
 
+constexpr const char* not_shared =
+    "is no place for everybody's mail, which is root's and has mode 1733; what others have there is left alone";
+
 // Which of an account's files a child may need; a bundle of all authorities has a quarter of a megabyte.
 constexpr std::array tls_files = {&config::Account::tls_ca_file, &config::Account::tls_crl,
                                   &config::Account::tls_certificate, &config::Account::tls_key};
@@ -245,10 +248,11 @@ class Parent {
       errand_.own_run = base::UniqueFd();
     }
     for (std::size_t i = children_.size(); i-- > 0;) {
-      const Child& child = children_[i];
+      Child& child = children_[i];
       const bool late = base::Instant::clock::now() > child.begun + longest_run + longest_end || is_stopped(child.pid);
       if (!late && (watched[i].revents == 0 || answer(child.socket.get()))) continue;
       trials_.left(child.socket.get());
+      child.socket = base::UniqueFd();  // it may still wait for an answer that could not be given
       if (late) {
         leave(child);
       } else {
@@ -336,7 +340,12 @@ bool run_everybody(const std::vector<std::string>& places, Errand errand, base::
   Parent parent(std::move(errand), signals, system, clock);
   for (const std::string& place : places) {
     auto others = other_users(place, program);
+    if (!queue::is_shared(place)) {  // whose names may mean something else
+      if (!others.empty()) complain(program, place + ": " + not_shared);
+      continue;
+    }
     if (queue::give_names_back(place)) others = other_users(place, program);
+    queue::sweep_bells(place, clock.now());
     if (!log && !settings.file.empty() && !others.empty()) {  // only root may write to it; the children have it open
       log = open_log(settings.file);
       settings.opened = log.get();

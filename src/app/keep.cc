@@ -5,11 +5,14 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <random>
 #include <vector>
 
+#include "base/disk.h"
 #include "base/held_signals.h"
 #include "base/unique_fd.h"
+#include "queue/place.h"
 
 namespace pillarbox::app {
 namespace {
@@ -62,17 +65,30 @@ std::optional<std::string> place_in_state(const base::System& system) {
   return state && state->starts_with('/') ? std::optional(*state + below_state) : std::nullopt;
 }
 
-std::optional<std::string> place_at_home(const base::System& system) {
-  const auto home = system.home();
-  return home ? std::optional(*home + "/.local/state" + below_state) : std::nullopt;
+// In the home that the environment names, and in the password file's.
+std::vector<std::string> places_at_home(const base::System& system) {
+  std::vector<std::string> places;
+  for (const auto& home : {system.home(), system.listed_home()}) {
+    if (home) places.push_back(*home + "/.local/state" + below_state);
+  }
+  return places;
+}
+
+// Whether it is there for us, or can be made.
+bool can_be_had(std::string path) {
+  struct stat status {};
+  while (path.size() > 1 && ::stat(path.c_str(), &status) != 0 && errno == ENOENT) path = base::folder_of(path);
+  return ::access((path + "/.").c_str(), W_OK | X_OK) == 0;
 }
 
 QueuePlace usual_place(const base::System& system) {
   struct stat status {};
   if (::stat(system_place, &status) == 0 && S_ISDIR(status.st_mode)) return {system_place, true};
   if (auto place = place_in_state(system)) return {*std::move(place)};
-  if (auto place = place_at_home(system)) return {*std::move(place)};
-  return {system_place, true};
+  const auto places = places_at_home(system);
+  const auto found = std::find_if(places.begin(), places.end(), can_be_had);
+  if (found != places.end()) return {*found};
+  return places.empty() ? QueuePlace{system_place, true} : QueuePlace{places.front()};
 }
 
 bool is_our_folder(const std::string& path) {
@@ -88,7 +104,7 @@ bool QueuePlace::is_roots() const {
 }
 
 void QueuePlace::ring() const {
-  const std::string name = path + "/new." + base::random_word();
+  const std::string name = path + '/' + std::string(queue::bell) + base::random_word();
   const base::UniqueFd fd(::open(name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (fd) ::unlink(name.c_str());
 }
@@ -110,8 +126,10 @@ std::vector<QueuePlace> queue_places(const std::optional<std::string>& named, co
     if (!known) places.push_back(std::move(place));
   };
   add(usual_place(system));
-  for (auto& place : {place_in_state(system), place_at_home(system)}) {
-    if (place && is_our_folder(*place)) add({*place});
+  auto others = places_at_home(system);
+  if (const auto place = place_in_state(system)) others.insert(others.begin(), *place);
+  for (const std::string& place : others) {
+    if (is_our_folder(place)) add({place});
   }
   return places;
 }

@@ -90,7 +90,10 @@ class Actor {
     for (const std::string& id : *ids) {
       const auto looked = spool.look(id);
       if (!looked || !*looked || !(*looked)->state.rests) continue;
-      if (Account((*looked)->entry.owner, (*looked)->entry.account) != *account) continue;
+      const Account resting = {(*looked)->entry.owner, (*looked)->entry.account};
+      const bool open =
+          account->first == queue::Owner::none || resting.first == queue::Owner::none;  // till it is tried
+      if (!open && resting != *account) continue;
       std::vector<std::string> ignored;
       auto locked = spool.lock(id, ignored);
       if (!locked || !*locked) continue;  // it is being tried
@@ -174,7 +177,7 @@ class Round {
       for (const queue::Resident& user : other_users(place.path, call_.program)) {
         const auto came_to = as_user(user, call_.program, [&]() -> std::uint64_t {
           for (const std::string& folder : user.folders) {
-            auto spool = queue::Spool::at(place.path, folder, user.uid);
+            auto spool = queue::Spool::at(place.path, folder, user.uid, true);
             if (!spool || !note(id, actor_.in(*spool, id))) continue;
             return last_ ? failed + static_cast<std::uint64_t>(*last_) : done;
           }

@@ -1,5 +1,7 @@
 #include "app/queue_call.h"
 
+#include <unistd.h>
+
 #include <cstdio>
 
 #include "app/report.h"
@@ -21,7 +23,7 @@ Result<std::vector<QueuePlace>> find_places(const QueueCall& call, const base::S
 Result<std::vector<queue::Spool>> open_all(const std::vector<QueuePlace>& places) {
   std::vector<queue::Spool> spools;
   for (const QueuePlace& place : places) {
-    auto spool = open_queue(place, false);
+    auto spool = queue::Spool::open(place.path, ::geteuid(), false, false, true);
     if (!spool) return spool.error();
     if (*spool) spools.push_back(**std::move(spool));
   }

@@ -30,7 +30,7 @@ struct QueueCall {
 // elsewhere.
 Result<std::vector<QueuePlace>> find_places(const QueueCall& call, const base::System& system);
 
-// The caller's own, as far as there are any.
+// The caller's own, as far as there are any, as they are.
 Result<std::vector<queue::Spool>> open_all(const std::vector<QueuePlace>& places);
 
 // JSON values on standard output, as an array.

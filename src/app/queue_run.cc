@@ -26,6 +26,7 @@
 #include "base/held_signals.h"
 #include "base/text.h"
 #include "base/unique_fd.h"
+#include "config/load.h"
 
 namespace pillarbox::app {
 namespace {
@@ -56,10 +57,10 @@ bool run_for_others(const QueueCall& call, const Selection& selection, base::Uni
                        signals, system, clock);
 }
 
-// Root serves the host; a configuration that was named is for root's own mail.
-bool serves_others(const QueueCall& call) {
+// Root serves the host; a configuration that was named, by the environment too, is for root's own mail.
+bool serves_others(const QueueCall& call, const base::System& system) {
   const config::Places places;
-  return ::geteuid() == 0 && call.config.value_or(places.system) == places.system;
+  return ::geteuid() == 0 && config::only_file(call.config, system).value_or(places.system) == places.system;
 }
 
 struct Others {
@@ -168,7 +169,7 @@ Result<void> run_own(const QueueCall& call, const Selection& selection, const ba
 Result<void> run_queue(const QueueCall& call, const Selection& selection, const base::System& system,
                        const base::Clock& clock) {
   base::HeldSignals signals({SIGINT, SIGTERM, SIGHUP, SIGALRM});
-  Others others = serves_others(call) ? start_for_others(call, selection, signals, system, clock) : Others();
+  Others others = serves_others(call, system) ? start_for_others(call, selection, signals, system, clock) : Others();
   auto ran = run_own(call, selection, others.trials, signals, system, clock);
   if (others.trials) ::shutdown(others.trials.get(), SHUT_RDWR);  // an end that is told, whoever else has it open
   const bool told = others.pid <= 0 || await(others.pid, signals);

@@ -61,8 +61,8 @@ bool Runner::is_mine(const queue::Entry& entry) const {
   return scope_ == Scope::own || entry.owner != queue::Owner::user;
 }
 
-// The one that was chosen at submission, and no other of its name; for a message without one by its author. Nothing if
-// it can't be looked at now, or is root's to send, whose configuration may have it.
+// The one that was chosen at submission, and no other of its name; for a message without one by its sender, else its
+// author. Nothing if it can't be looked at now, or is root's to send, whose configuration may have it.
 std::optional<const config::Account*> Runner::account_of(const queue::Entry& entry) {
   if (entry.owner != queue::Owner::none) {
     const auto owner = entry.owner == queue::Owner::system ? config::Owner::system : config::Owner::user;
@@ -73,11 +73,20 @@ std::optional<const config::Account*> Runner::account_of(const queue::Entry& ent
     if (means_.settings.unread) unread_ = true;
     return means_.settings.unread || means_.roots_place ? std::nullopt : std::optional<const config::Account*>(nullptr);
   }
-  const auto locked = lock(means_, entry.id, true);
-  if (!locked) return std::nullopt;
-  const auto read = mail::read_header(locked->content(), mail::Normaliser::Nul::drop);
-  auto author = read ? mail::author_of(read->header) : Result<mail::Address>(read.error());
-  const auto chosen = means_.settings.account(std::nullopt, author ? std::optional(*std::move(author)) : std::nullopt);
+  auto sender = given_sender(entry, means_.system);
+  if (!sender) {
+    complain(means_.program, {sender.error().kind, entry.id + ": " + sender.error().text});
+    ++means_.untried;
+    return std::nullopt;
+  }
+  if (!*sender) {
+    const auto locked = lock(means_, entry.id, true);
+    if (!locked) return std::nullopt;
+    const auto read = mail::read_header(locked->content(), mail::Normaliser::Nul::drop);
+    auto author = read ? mail::author_of(read->header) : Result<mail::Address>(read.error());
+    if (author) *sender = *std::move(author);
+  }
+  const auto chosen = means_.settings.account(std::nullopt, *sender);
   if (chosen) return *chosen;
   if (!means_.settings.unread) return nullptr;
   unread_ = true;

@@ -103,7 +103,12 @@ std::optional<std::string> System::environment(const std::string& name) const {
 }
 
 std::optional<std::string> System::home() const {
-  if (auto home = environment("HOME"); home && home->starts_with('/')) return home;
+  auto home = environment("HOME");
+  if (home && home->starts_with('/') && ::access((*home + "/.").c_str(), X_OK) == 0) return home;
+  return listed_home();  // as after su(1), which may leave root's
+}
+
+std::optional<std::string> System::listed_home() const {
   return person().home.starts_with('/') ? std::optional(person().home) : std::nullopt;
 }
 

@@ -26,8 +26,10 @@ class System {
   // The password file's full name of the real uid: its GECOS field up to the first comma, '&' being the login.
   [[nodiscard]] virtual std::string full_name() const;
   [[nodiscard]] virtual std::optional<std::string> environment(const std::string& name) const;
-  // $HOME if it is an absolute path, else the password file's folder of the real uid.
+  // $HOME if it is an absolute path of a folder that may be looked into, else the password file's.
   [[nodiscard]] virtual std::optional<std::string> home() const;
+  // The password file's folder of the real uid.
+  [[nodiscard]] virtual std::optional<std::string> listed_home() const;
 
  private:
   struct Person {

@@ -1,5 +1,7 @@
 #include "config/load.h"
 
+#include <unistd.h>
+
 #include <libconfig.h++>
 #include <memory>
 
@@ -44,27 +46,30 @@ Result<std::optional<File>> parse(const std::string& path, Owner owner) {
   return std::optional(File{owner, **std::move(text), std::move(config)});
 }
 
-// The one that is to be read alone.
-std::optional<std::string> only_file(const Places& places, const base::System& system) {
-  if (places.named) return places.named;
+}  // namespace
+
+std::optional<std::string> only_file(const std::optional<std::string>& named, const base::System& system) {
+  if (named) return named;
   auto variable = system.environment("PILLARBOX_CONFIG");
   return variable && !variable->empty() ? variable : std::nullopt;
 }
-
-}  // namespace
 
 std::optional<std::string> user_file(const base::System& system) {
   if (const auto xdg = system.environment("XDG_CONFIG_HOME"); xdg && xdg->starts_with('/')) {
     return *xdg + "/pillarbox/pillarbox.conf";
   }
-  if (const auto home = system.home()) return *home + "/.config/pillarbox/pillarbox.conf";
-  return std::nullopt;
+  const std::string below = "/.config/pillarbox/pillarbox.conf";
+  const auto home = system.home();
+  if (!home) return std::nullopt;
+  // A home that is "/", say, is nobody's: there the password file's counts, as if there was none.
+  const bool serves = ::access((*home + below).c_str(), F_OK) == 0 || ::access(home->c_str(), W_OK) == 0;
+  return (serves ? *home : system.listed_home().value_or(*home)) + below;
 }
 
 Result<Loaded> load(const Places& places, const base::System& system) {
   base::forbid_core_dumps();
   Loaded loaded;
-  const auto only = only_file(places, system);
+  const auto only = only_file(places.named, system);
   std::vector<std::pair<std::string, Owner>> wanted;
   if (only) {
     wanted.emplace_back(*only, *only == places.system ? Owner::system : Owner::user);

@@ -22,6 +22,9 @@ struct Places {
   bool user = true;  // that of the user's own
 };
 
+// The file that is to be read alone: the one that is named, else $PILLARBOX_CONFIG's.
+std::optional<std::string> only_file(const std::optional<std::string>& named, const base::System& system);
+
 // The user's own file, whether it is there or not; nothing without a home.
 std::optional<std::string> user_file(const base::System& system);
 

@@ -118,7 +118,8 @@ std::string name_for(int place, const std::string& path, uid_t uid) {
 
 }  // namespace
 
-Result<std::optional<Directory>> Directory::open(const std::string& place, uid_t uid, bool make, bool shared_place) {
+Result<std::optional<Directory>> Directory::open(const std::string& place, uid_t uid, bool make, bool shared_place,
+                                                 bool as_it_is) {
   if (make) {
     if (const auto made = make_place(place, shared_place ? 01733 : ours_alone); !made) return made.error();
   }
@@ -132,34 +133,42 @@ Result<std::optional<Directory>> Directory::open(const std::string& place, uid_t
     if (!make || uid != ::geteuid()) return std::optional<Directory>();
     if (const auto made = make_folder(at.get(), name, path, ours_alone, not_durable_yet); !made) return made.error();
   }
-  auto entered = enter(at.get(), name, path, uid);
+  auto entered = enter(at.get(), name, path, uid, as_it_is);
   if (!entered) return entered.error();
   return std::optional(*std::move(entered));
 }
 
-Result<Directory> Directory::at(const std::string& place, const std::string& name, uid_t uid) {
+Result<Directory> Directory::at(const std::string& place, const std::string& name, uid_t uid, bool as_it_is) {
   const base::UniqueFd folder = open_directory(AT_FDCWD, place, O_PATH);
   if (!folder) return disk_error(place, "can't be opened", errno);
-  return enter(folder.get(), name, place + '/' + name, uid);
+  return enter(folder.get(), name, place + '/' + name, uid, as_it_is);
 }
 
-Result<Directory> Directory::enter(int place, const std::string& name, const std::string& path, uid_t uid) {
+Result<Directory> Directory::enter(int place, const std::string& name, const std::string& path, uid_t uid,
+                                   bool as_it_is) {
   base::UniqueFd fd = open_directory(place, name, O_RDONLY | O_NOFOLLOW);
   struct stat status {};
   if (!fd || ::fstat(fd.get(), &status) != 0) return disk_error(path, "can't be opened", errno);
   if (status.st_uid != uid) return Error{Error::Kind::cannot_create, path + ": belongs to somebody else"};
-  if ((status.st_mode & 0777U) != ours_alone && uid == ::geteuid()) {  // whoever makes it may not have synced it yet
+  if (!as_it_is && (status.st_mode & 0777U) != ours_alone &&
+      uid == ::geteuid()) {  // whoever makes it may not have synced it yet
     if (const auto synced = sync_new(place, name, path); !synced) return synced.error();
     if (::fchmod(fd.get(), ours_alone) != 0) return disk_error(path, "can't be made private", errno);
   }
   if ((status.st_mode & 022U) != 0 && uid != ::geteuid()) {
     return Error{Error::Kind::cannot_create, path + ": others may write to it"};
   }
-  return Directory(std::move(fd), path, uid);
+  return Directory(std::move(fd), path, uid, as_it_is);
 }
 
 Error Directory::error(const std::string& name, const char* what, int number) const {
   return disk_error(path(name), what, number);
+}
+
+Error Directory::unread(const std::string& name, const char* what, int number) const {
+  Error found = error(name, what, number);
+  if (found.kind != Error::Kind::temporary) found.kind = Error::Kind::io;
+  return found;
 }
 
 Result<void> Directory::check_writable() const {
@@ -197,12 +206,12 @@ Result<std::optional<base::UniqueFd>> Directory::open_own(const std::string& nam
   struct stat status {};
   if (::fstatat(fd_.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
     if (errno == ENOENT) return none;
-    return Error{Error::Kind::io, error(name, "can't be looked at", errno).text};
+    return unread(name, "can't be looked at", errno);
   }
   if (!is_ours(status)) return none;  // a FIFO or a device is not even opened
   base::UniqueFd fd(::openat(fd_.get(), name.c_str(), flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY));
   if (!fd && (errno == ENOENT || errno == ELOOP)) return none;
-  if (!fd) return Error{Error::Kind::io, error(name, "can't be opened", errno).text};
+  if (!fd) return unread(name, "can't be opened", errno);
   if (::fstat(fd.get(), &status) != 0 || !is_ours(status)) return none;
   return std::optional(std::move(fd));
 }
@@ -212,7 +221,7 @@ Result<std::size_t> Directory::read_at(int fd, std::span<char> out, off_t at, co
   while (have < out.size()) {
     const ssize_t count = ::pread(fd, out.data() + have, out.size() - have, at + static_cast<off_t>(have));
     if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return Error{Error::Kind::io, error(name, "can't be read", errno).text};
+    if (count < 0) return unread(name, "can't be read", errno);
     if (count == 0) break;
     have += static_cast<std::size_t>(count);
   }
@@ -232,12 +241,12 @@ Result<void> Directory::sync() const {
 Result<Directory> Directory::below(const std::string& name) const {
   const auto made = make_folder(fd_.get(), name, path(name), ours_alone, not_durable_yet);
   if (!made) return made.error();
-  return enter(fd_.get(), name, path(name), uid_);
+  return enter(fd_.get(), name, path(name), uid_, false);
 }
 
 Result<std::optional<Directory>> Directory::found_below(const std::string& name) const {
   if (!taken(name)) return std::optional<Directory>();
-  auto entered = enter(fd_.get(), name, path(name), uid_);
+  auto entered = enter(fd_.get(), name, path(name), uid_, as_it_is_);
   if (!entered) return entered.error();
   return std::optional(*std::move(entered));
 }

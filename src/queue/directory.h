@@ -2,8 +2,8 @@
 // write to, and files in it that are there whole or not at all.
 //
 // Names are relative to it and have no slash. What is given as ours is a regular file of that user, never a link that
-// was followed. Every error names its path: temporary (75) if the disk or a quota is full, io (74) if the device
-// failed, cannot_create (73) otherwise.
+// was followed. Every error names its path: temporary (75) if that passes (a full disk or quota, too few descriptors or
+// too little memory), io (74) if the device failed or what is there can't be read, cannot_create (73) otherwise.
 #pragma once
 
 #include <sys/stat.h>
@@ -25,14 +25,17 @@ namespace pillarbox::queue {
 class Directory {
  public:
   // As Spool::open.
-  static Result<std::optional<Directory>> open(const std::string& place, uid_t uid, bool make, bool shared_place);
-  // The one of that name there, which must be the user's.
-  static Result<Directory> at(const std::string& place, const std::string& name, uid_t uid);
+  static Result<std::optional<Directory>> open(const std::string& place, uid_t uid, bool make, bool shared_place,
+                                               bool as_it_is = false);
+  // As Spool::at.
+  static Result<Directory> at(const std::string& place, const std::string& name, uid_t uid, bool as_it_is = false);
 
   [[nodiscard]] const std::string& path() const { return path_; }
   [[nodiscard]] uid_t owner() const { return uid_; }
   [[nodiscard]] std::string path(const std::string& name) const { return path_ + '/' + name; }
   [[nodiscard]] Error error(const std::string& name, const char* what, int number) const;
+  // The same of what is there, and has to be read.
+  [[nodiscard]] Error unread(const std::string& name, const char* what, int number) const;
 
   [[nodiscard]] Result<void> check_writable() const;
   // The names that are wanted, in no order.
@@ -63,13 +66,15 @@ class Directory {
 
  private:
   friend class Temporary;
-  Directory(base::UniqueFd fd, std::string path, uid_t uid) : fd_(std::move(fd)), path_(std::move(path)), uid_(uid) {}
-  static Result<Directory> enter(int place, const std::string& name, const std::string& path, uid_t uid);
+  Directory(base::UniqueFd fd, std::string path, uid_t uid, bool as_it_is)
+      : fd_(std::move(fd)), path_(std::move(path)), uid_(uid), as_it_is_(as_it_is) {}
+  static Result<Directory> enter(int place, const std::string& name, const std::string& path, uid_t uid, bool as_it_is);
   [[nodiscard]] bool is_ours(const struct stat& status) const;  // a file, and its owner's
 
   base::UniqueFd fd_;
   std::string path_;
   uid_t uid_;
+  bool as_it_is_;  // what is found below it, too
 };
 
 // A file that is being written, under a name of its own: "tmp." and a random word. It has a name, and is no O_TMPFILE,

@@ -63,7 +63,7 @@ class Content final : public base::Source {
 
 Result<Opened> read_head(const Directory& directory, int fd, const std::string& id) {
   struct stat status {};
-  if (::fstat(fd, &status) != 0) return Error{Error::Kind::io, directory.error(id, "can't be read", errno).text};
+  if (::fstat(fd, &status) != 0) return directory.unread(id, "can't be read", errno);
   const auto file_size = static_cast<std::uint64_t>(status.st_size);
   std::string text(static_cast<std::size_t>(std::min<std::uint64_t>(usual_head, file_size)), '\0');
   const auto start = directory.read_at(fd, text, 0, id);
@@ -141,8 +141,7 @@ Result<State> read_state(const Directory& directory, const std::string& id, std:
     return Error{Error::Kind::unavailable, directory.path(name) + ": is no file of its owner's"};
   if (!*fd) return State::fresh(recipients);
   struct stat status {};
-  if (::fstat((*fd)->get(), &status) != 0)
-    return Error{Error::Kind::io, directory.error(name, "can't be read", errno).text};
+  if (::fstat((*fd)->get(), &status) != 0) return directory.unread(name, "can't be read", errno);
   const std::size_t most = 1024 + recipients * 1024;  // more than one can have
   std::string text(std::min(static_cast<std::size_t>(status.st_size), most + 1), '\0');
   const auto size = directory.read_at((*fd)->get(), text, 0, name);

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <map>
 #include <memory>
@@ -20,6 +21,13 @@ namespace pillarbox::queue {
 namespace {
 
 constexpr std::size_t most_warnings = 10;
+constexpr std::chrono::hours leftover_age{1};
+
+std::vector<std::string> names_in(DIR* stream) {
+  std::vector<std::string> names;
+  while (const dirent* const entry = ::readdir(stream)) names.emplace_back(entry->d_name);
+  return names;
+}
 
 }  // namespace
 
@@ -53,12 +61,17 @@ Result<std::vector<Resident>> residents(const std::string& place, std::vector<st
   return all;
 }
 
+bool is_shared(const std::string& place) {
+  struct stat status {};
+  return ::stat(place.c_str(), &status) == 0 && S_ISDIR(status.st_mode) && status.st_uid == 0 &&
+         (status.st_mode & S_ISVTX) != 0;
+}
+
 bool give_names_back(const std::string& place) {
   const std::unique_ptr<DIR, int (*)(DIR*)> stream(::opendir(place.c_str()), ::closedir);
   if (!stream) return false;
   const int at = ::dirfd(stream.get());
-  std::vector<std::string> names;
-  while (const dirent* const entry = ::readdir(stream.get())) names.emplace_back(entry->d_name);
+  const std::vector<std::string> names = names_in(stream.get());
   const auto owner = [&](const std::string& name) -> std::optional<uid_t> {
     struct stat status {};
     if (::fstatat(at, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) return std::nullopt;
@@ -80,6 +93,19 @@ bool give_names_back(const std::string& place) {
     changed |= ::renameat2(at, name.c_str(), at, std::to_string(*uid).c_str(), RENAME_NOREPLACE) == 0;
   }
   return changed;
+}
+
+void sweep_bells(const std::string& place, Time now) {
+  const std::unique_ptr<DIR, int (*)(DIR*)> stream(::opendir(place.c_str()), ::closedir);
+  if (!stream) return;
+  const auto limit = std::chrono::system_clock::to_time_t(now - leftover_age);
+  for (const std::string& name : names_in(stream.get())) {
+    struct stat status {};
+    if (!name.starts_with(bell)) continue;
+    const int at = ::dirfd(stream.get());
+    if (::fstatat(at, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(status.st_mode)) continue;
+    if (status.st_size == 0 && status.st_mtime < limit) ::unlinkat(at, name.c_str(), 0);
+  }
 }
 
 }  // namespace pillarbox::queue

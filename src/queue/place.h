@@ -5,9 +5,11 @@
 #include <sys/types.h>
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
+#include "queue/entry.h"
 
 namespace pillarbox::queue {
 
@@ -23,8 +25,16 @@ struct Resident {
 // or has another name, is none of ours. An empty list if there is no such place.
 Result<std::vector<Resident>> residents(const std::string& place, std::vector<std::string>& warnings);
 
+// Whether a place is the host's, where nobody but root takes a folder of another's away: root's, with the sticky bit.
+bool is_shared(const std::string& place);
+
 // Takes a user's name from whatever of somebody else's has it, and gives it to the user's own folder: in a place that
 // can't be listed its owner would not find that again. True if there was anything to do.
 bool give_names_back(const std::string& place);
+
+// A file with this and a word is made in a place to wake root's path unit, and removed at once.
+constexpr std::string_view bell = "new.";
+// Removes those whose maker was killed in between, an hour ago at least.
+void sweep_bells(const std::string& place, Time now);
 
 }  // namespace pillarbox::queue

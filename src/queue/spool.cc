@@ -7,6 +7,7 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <ctime>
 #include <new>
 #include <span>
 #include <utility>
@@ -44,7 +45,8 @@ Result<Opened> examine(const Directory& directory, int fd, const std::string& id
 
 // What is wrong with a file, with its path, which the errors of reading it have.
 Error about(const Directory& directory, const std::string& id, const Error& error) {
-  return error.kind == Error::Kind::io ? error : Error{error.kind, directory.path(id) + ": " + error.text};
+  const bool unread = error.kind == Error::Kind::io || error.kind == Error::Kind::temporary;
+  return unread ? error : Error{error.kind, directory.path(id) + ": " + error.text};
 }
 
 // A message that was moved aside, where its name was free and where it was not.
@@ -70,6 +72,20 @@ Result<void> move_aside(const Directory& directory, const Directory& queue, cons
   if (const auto synced = directory.sync(); !synced) return synced.error();
   if (!directory.own(state_name(id))) return {};
   return directory.move(state_name(id), *to, state_name(name));
+}
+
+// Takes away what was left there before that moment.
+void sweep_in(const Directory& directory, std::time_t limit) {
+  const auto names = directory.names([](std::string_view name) { return is_temporary(name) || is_state_name(name); });
+  if (!names) return;
+  for (const std::string& name : *names) {
+    if (!is_temporary(name) && directory.taken(name.substr(0, name.size() - state_suffix.size()))) continue;
+    const auto status = directory.own(name);
+    if (!status || status->st_mtime >= limit) continue;
+    const auto file = directory.open_own(name, O_RDWR);
+    if (!file || !*file || ::flock((*file)->get(), LOCK_EX | LOCK_NB) != 0) continue;  // its writer is at work
+    (void)directory.remove(name);
+  }
 }
 
 // What a log shows of it; a field of any length or content is no reason to refuse a message.
@@ -256,16 +272,17 @@ Spool::Spool(Spool&&) noexcept = default;
 Spool& Spool::operator=(Spool&&) noexcept = default;
 Spool::~Spool() = default;
 
-Result<std::optional<Spool>> Spool::open(const std::string& place, uid_t uid, bool make, bool shared_place) {
-  auto directory = Directory::open(place, uid, make, shared_place);
+Result<std::optional<Spool>> Spool::open(const std::string& place, uid_t uid, bool make, bool shared_place,
+                                         bool as_it_is) {
+  auto directory = Directory::open(place, uid, make, shared_place, as_it_is);
   if (!directory) return directory.error();
   if (!*directory) return std::optional<Spool>();
   auto impl = std::make_unique<Impl>(Impl{std::make_shared<const Directory>(**std::move(directory))});
   return std::optional(Spool(std::move(impl)));
 }
 
-Result<Spool> Spool::at(const std::string& place, const std::string& name, uid_t uid) {
-  auto directory = Directory::at(place, name, uid);
+Result<Spool> Spool::at(const std::string& place, const std::string& name, uid_t uid, bool as_it_is) {
+  auto directory = Directory::at(place, name, uid, as_it_is);
   if (!directory) return directory.error();
   return Spool(std::make_unique<Impl>(Impl{std::make_shared<const Directory>(*std::move(directory))}));
 }
@@ -453,18 +470,10 @@ Result<bool> Spool::remove_corrupt(const std::string& name) const {
 }
 
 void Spool::sweep(Time now) const {
-  const auto names =
-      impl_->directory->names([](std::string_view name) { return is_temporary(name) || is_state_name(name); });
-  if (!names) return;
-  for (const std::string& name : *names) {
-    if (!is_temporary(name) && impl_->directory->taken(name.substr(0, name.size() - state_suffix.size()))) continue;
-    const auto status = impl_->directory->own(name);
-    const auto limit = std::chrono::system_clock::to_time_t(now - leftover_age);
-    if (!status || status->st_mtime >= limit) continue;
-    const auto file = impl_->directory->open_own(name, O_RDWR);
-    if (!file || !*file || ::flock((*file)->get(), LOCK_EX | LOCK_NB) != 0) continue;  // its writer is at work
-    (void)impl_->directory->remove(name);
-  }
+  const auto limit = std::chrono::system_clock::to_time_t(now - leftover_age);
+  sweep_in(*impl_->directory, limit);
+  const auto failed = impl_->directory->found_below(failed_folder);  // a removal may have been killed there, too
+  if (failed && *failed) sweep_in(**failed, limit);
 }
 
 Result<void> Spool::announce() const {

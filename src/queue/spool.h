@@ -100,11 +100,13 @@ class Spool {
  public:
   // The directory of that user below a place. With make, what is missing of both is made: the place 1733 if that is
   // asked for (root's), else 0700, the user's 0700, whatever the umask. Where somebody else has taken the user's name,
-  // "<uid>-<random>" is made or found: what counts is the owner. Nothing if it is not there and not to be made.
-  static Result<std::optional<Spool>> open(const std::string& place, uid_t uid, bool make, bool shared_place = false);
+  // "<uid>-<random>" is made or found: what counts is the owner. Nothing if it is not there and not to be made. It is
+  // made private if it was not, unless it is to be left as it is: who only looks changes nothing.
+  static Result<std::optional<Spool>> open(const std::string& place, uid_t uid, bool make, bool shared_place = false,
+                                           bool as_it_is = false);
 
   // The directory of that name there, which must be the user's.
-  static Result<Spool> at(const std::string& place, const std::string& name, uid_t uid);
+  static Result<Spool> at(const std::string& place, const std::string& name, uid_t uid, bool as_it_is = false);
 
   Spool(Spool&&) noexcept;
   Spool& operator=(Spool&&) noexcept;
@@ -139,7 +141,8 @@ class Spool {
   // False if there is no such file in it.
   [[nodiscard]] Result<bool> remove_corrupt(const std::string& name) const;
 
-  // Removes temporary files that nobody writes, and states without a message, that are older than an hour.
+  // Removes temporary files that nobody writes, and states without a message, that are older than an hour; in failed/,
+  // too.
   void sweep(Time now) const;
   // Makes <uid>/new, or removes it.
   Result<void> announce() const;

@@ -148,15 +148,15 @@ Verdict judge(const Failure& failure) {
   const Kind kind = kind_of(failure);
   // A connection that broke, a server out of its mind: another day it may work.
   const bool later = kind == Kind::temporary || kind == Kind::protocol;
-  return {
-      .fate = later ? Fate::deferred : Fate::rejected,
-      .kind = kind,
-      .account = before_mail(failure.phase) && failure.cause != Cause::source && failure.cause != Cause::unsupported,
-      .elsewhere = before_ehlo(failure),
-      .stopped = failure.cause == Cause::stopped && failure.phase != Phase::dot,
-      .passing = failure.cause == Cause::lost || (failure.reply && failure.reply->transient()),
-      .text = (before_mail(failure.phase) && !failure.host.empty() ? failure.host + ": " : "") + text_of(failure),
-      .reply = failure.reply};
+  return {.fate = later ? Fate::deferred : Fate::rejected,
+          .kind = kind,
+          .account = before_mail(failure.phase) && failure.cause != Cause::source &&
+                     failure.cause != Cause::unsupported && failure.cause != Cause::stopped,
+          .elsewhere = before_ehlo(failure),
+          .stopped = failure.cause == Cause::stopped && failure.phase != Phase::dot,
+          .passing = failure.cause == Cause::lost || (failure.reply && failure.reply->transient()),
+          .text = (before_mail(failure.phase) && !failure.host.empty() ? failure.host + ": " : "") + text_of(failure),
+          .reply = failure.reply};
 }
 
 Verdict ending_of(const Dialogue& dialogue) {

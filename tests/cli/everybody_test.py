@@ -319,6 +319,44 @@ class Everybody(SecureCase):
         run.communicate(timeout=60)
         self.assertEqual(sum(len(each.bodies) for each in server.take()), len(USERS) - 1)
 
+    def test_a_signal_to_one_child_says_nothing_of_the_account(self):
+        halt = Halt(self, "ehlo")
+        server = self.serve(halt)
+        self.configure_host(server.port)
+        for uid in USERS:
+            Queue(self.folder / "queue", uid).put(b"Subject: s\r\n\r\nhi\r\n")
+        run = self.start_all()
+        self.assertTrue(halt.there.wait(30))
+        (first,) = filter(self.is_connected, self.children_of(*self.children_of(run.pid)))
+        os.kill(first, signal.SIGTERM)
+        wait_until_taken(first, signal.SIGTERM)
+        halt.go_on.set()
+        self.assertEqual(run.wait(60), 0)
+        self.assertEqual(sum(len(each.bodies) for each in server.take()), len(USERS) - 1)
+
+    @unless_sanitized
+    def test_a_child_that_could_not_be_answered_does_not_wait(self):
+        server = self.serve(offers=[b"AUTH PLAIN"])
+        asked, go_on = self.folder / "asked", self.folder / "go-on"
+        for pipe in (asked, go_on):
+            os.mkfifo(pipe)
+        self.configure_host(server.port, f'auth = {{ user = "a"; password_command = "echo >{asked}; cat {go_on}"; }};')
+        Queue(self.folder / "queue", USERS[0]).put(b"Subject: s\r\n\r\nhi\r\n")
+        run = self.start_all(stderr=subprocess.PIPE)
+        asked.read_text()
+        (parent,) = self.children_of(run.pid)
+        tracer = subprocess.Popen(["strace", "-o", "/dev/null", "-e", "trace=sendto", "-e", "inject=sendto:error=ENOBUFS:when=1",
+                                   "-p", str(parent)], stderr=subprocess.PIPE)
+        self.addCleanup(tracer.wait)
+        self.addCleanup(tracer.kill)
+        self.assertIn(b"attached", tracer.stderr.readline())
+        go_on.write_text("secret\n")
+        said = run.communicate(timeout=60)[1]
+        self.assertNotIn(b"does not go on", said)
+        self.assertEqual(run.returncode, 0)
+        (entry,) = json.loads(self.run_by(USERS[0], "mailq", "--json").stdout)
+        self.assertIn("root's run has ended", entry["reply"])
+
     def test_a_name_that_somebody_else_has_taken_does_no_harm(self):
         server = self.serve()
         self.configure_host(server.port)
@@ -526,6 +564,78 @@ class Everybody(SecureCase):
         other.chmod(0o600)
         self.run_all("-q", "-C", other)
         self.assertEqual(len(self.waiting(USERS[0])), 1)
+        for path, left in ((other, 1), ("/etc/pillarbox.conf", 0)):
+            run = self.run_by(0, "sendmail", "-q", env={"PILLARBOX_CONFIG": str(path)})
+            self.assertEqual((run.returncode, len(self.waiting(USERS[0]))), (0, left), run.stderr)
+        self.assertEqual(sum(len(each.bodies) for each in server.take()), 1)
+
+    def test_a_place_that_is_not_the_hosts_is_left_as_it_is(self):
+        """Folders with numbers for names are not queues for that; they are looked into, and nothing more."""
+        server = self.serve()
+        self.configure_host(server.port)
+        place = self.folder / "numbers"
+        place.mkdir()
+        queue = Queue(place, USERS[0])
+        queue.put(b"Subject: s\r\n\r\nhi\r\n")
+        queue.write("tmp.a", b"")
+        (queue.folder / "failed").mkdir()
+        os.chown(queue.folder / "failed", USERS[0], -1)
+        (place / str(USERS[1])).mkdir()
+        os.chown(place / str(USERS[1]), USERS[0], -1)
+        (place / "new.a").touch()
+        paths = [place, *sorted(place.rglob("*"))]
+        for path in paths:
+            path.chmod(0o755)
+            os.utime(path, (0, 0))
+        for mode, owner, words in ((0o755, 0, ("-q",)), (0o1733, USERS[0], ("-q",)), (0o755, 0, ("-bp",))):
+            place.chmod(mode)
+            os.chown(place, owner, -1)
+            run = self.run_all(*words, "--queue-directory", place)
+            self.assertEqual([place, *sorted(place.rglob("*"))], paths)
+            self.assertEqual({path.stat().st_mode & 0o777 for path in paths[1:]}, {0o755})
+            if words == ("-q",):
+                self.assertIn(f"{place}: is no place for everybody's mail".encode(), run.stderr)
+            else:
+                self.assertIn(b"1 message\n", run.stdout)
+        self.assertEqual(server.take(), [])
+        place.chmod(0o1733)
+        run = self.run_all("-q", "--queue-directory", place)
+        self.assertEqual(sum(len(each.bodies) for each in server.take()), 1)
+
+    def test_a_bell_that_was_left_is_taken_away(self):
+        self.configure_host(self.serve().port)
+        place = self.folder / "queue"
+        for name in ("new.old", "new.young", "newer"):
+            (place / name).touch()
+        (place / "new.folder").mkdir()
+        for path in place.iterdir():
+            if path.name != "new.young":
+                os.utime(path, (0, 0))
+        self.run_all()
+        self.assertEqual(sorted(path.name for path in place.iterdir()), ["new.folder", "new.young", "newer"])
+
+    @unittest.skipIf(Path("/var/spool/pillarbox").exists(), "there is a place for all")
+    def test_a_home_that_is_not_the_users_is_none(self):
+        """What su and daemons leave in the environment: the password file has another."""
+        own = self.serve()
+        user = USERS[0]
+        home = self.home / str(user)
+        (self.home / "0").chmod(0o700)
+        path = self.folder / "etc/passwd"
+        path.write_text(path.read_text().replace(f"u{user}:x:{user}:{user}::/nonexistent:", f"u{user}:x:{user}:{user}::{home}:"))
+        for wrong in (self.home / "0", "/", "/nonexistent", "/etc/passwd"):
+            with self.subTest(home=wrong):
+                surroundings = {"HOME": str(wrong)}
+                self.submit(user, env=surroundings)
+                self.assertEqual(len(list((home / ".local/state/pillarbox/queue" / str(user)).glob("*-????????????????"))), 1)
+                for env in (surroundings, {}):
+                    self.assertIn(b"1 message\n", self.run_by(user, "mailq", env=env).stdout)
+                self.configure_own(user, own.port)
+                self.submit(user, env=surroundings)
+                run = self.run_by(user, "sendmail", "-q", env=surroundings)
+                self.assertEqual(run.returncode, 0, run.stderr)
+                self.assertEqual(sum(len(each.bodies) for each in own.take()), 2)
+                shutil.rmtree(home / ".config")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,10 @@ import unittest
 
 sys.dont_write_bytecode = True
 from queue_case import MESSAGE, Halt, QueueCase, refuses
+from queue_files import Queue, State, id_of_notification, new_id
 from support import by_both, wait_until_taken
+
+DAY = 24 * 3600 * 10 ** 9     # as files have times
 
 
 class Runner(QueueCase):
@@ -160,6 +163,24 @@ class Runner(QueueCase):
             self.assertEqual(len(self.bodies()), number)
         self.assertEqual([(entry["id"], entry["next"]) for entry in self.listed()], [(first["id"], first["next"])])
 
+    def test_an_account_that_rests_is_tried_whoever_made_it_rest(self):
+        """By a message without one of its own, which goes by it, or for one."""
+        account, none = ("user", "t"), ("none", "")
+        for first, second in ((none, account), (account, none)):
+            with self.subTest(first=first):
+                self.write_configuration(self.serve(refuses(connect=b"421 4.3.2 busy")).port, queue='retry = [ "1h" ];')
+                queue = Queue(self.folder / "queue")
+                now = time.time_ns() - 10 ** 10
+                names = [queue.put(b"Subject: s\r\n\r\nhi\r\n", account=each, arrived=now + at * 10 ** 9) for at, each in enumerate((first, second))]
+                self.run_queue()
+                self.write_configuration(self.serve().port, queue='retry = [ "1h" ];')
+                for number, words in enumerate(((), ("retry", names[1]))):
+                    if words:
+                        self.assertEqual(self.run_as("pillarbox", "queue", *words).returncode, 0)
+                    self.assertEqual(self.start().wait(30), 0)
+                    self.assertEqual(len(self.bodies()), number)
+                self.run_as("pillarbox", "queue", "remove", "--all")
+
     def test_an_attempt_is_one_however_many_transactions_it_takes(self):
         self.write_configuration(self.serve(refuses(rcpt=b"450 4.2.1 later")).port, "max_recipients = 2;")
         self.submit("--queue-only", *(f"r{i}@x.test" for i in range(7)))
@@ -253,6 +274,56 @@ class Runner(QueueCase):
         self.run_queue()
         (connection,) = server.take()
         self.assertIn(b"MAIL FROM:<bob@work.test>", connection.lines[1])
+
+    def test_mail_from_before_goes_by_the_account_of_its_sender(self):
+        """As if it was submitted now: the author counts where nobody said a sender."""
+        server = self.serve()
+        self.write_configuration(server.port, '}, { name = "work"; host = "127.0.0.1"; port = %d; tls = "off"; from = "bob@work.test";' % server.port)
+        queue = Queue(self.folder / "queue")
+        for sender, author, account in (("bob@work.test", "alice@example.org", "work"), ("alice@example.org", "bob@work.test", "t"),
+                                        ("carl@x.test", "bob@work.test", "t"), ("", "bob@work.test", "work")):
+            with self.subTest(sender=sender, author=author):
+                queue.put(f"From: {author}\r\n\r\nhi\r\n".encode(), sender=sender)
+                self.run_queue()
+                (connection,) = server.take()
+                self.assertIn(b"MAIL FROM:<%b>" % sender.encode(), connection.lines[1])
+                self.assertRegex(self.log()[-1], f"account={account} ")
+
+    def test_a_report_that_is_left_is_made_before_the_rest_is_tried(self):
+        """It may be there: the run that was killed had not noted that it was. One on more recipients would be another."""
+        queue = Queue(self.folder / "queue")
+        state = State(recipients=[("refused", "550 5.1.1 no", "5.1.1"), ("owed", "450 4.2.1 later", "4.2.1")])
+        name = queue.put(b"Subject: s\r\n\r\nhi\r\n", ("a@x.test", "b@x.test"), state=state)
+        self.write_configuration(self.serve(refuses(rcpt=b"550 5.1.1 nobody")).port)
+        self.run_queue()
+        told = {entry["id"] for entry in self.listed()}
+        self.assertEqual(told, {id_of_notification(name, f"{who}@x.test") for who in "ab"})
+
+    def test_the_last_attempt_is_so_for_all_its_transactions_or_none(self):
+        """The first has noted that it was tried, which was before the message had its age."""
+        self.write_configuration(self.serve(refuses(rcpt=b"450 4.2.1 later")).port, "max_recipients = 2;")
+        people = [f"r{number}@x.test" for number in range(5)]
+        arrived = time.time_ns() - 10 * DAY
+        state = State(last=arrived + DAY, recipients=[("owed", "450 4.2.1 later", "4.2.1")] * len(people))
+        Queue(self.folder / "queue").put(b"Subject: s\r\n\r\nhi\r\n", people, arrived=arrived, state=state)
+        self.run_queue()
+        self.assertEqual([(entry["tries"], entry["recipients"]) for entry in self.listed()], [(2, people)])
+        self.run_queue()
+        self.assertEqual([entry["sender"] for entry in self.listed()], ["<>"])
+
+    def test_leftovers_in_failed_are_swept(self):
+        """As of a removal that was killed."""
+        queue = Queue(self.folder / "queue")
+        self.write_configuration(self.serve(refuses(rcpt=b"550 5.1.1 nobody")).port)
+        name = queue.put(b"Subject: s\r\n\r\nhi\r\n", sender="")
+        self.run_queue()
+        old, young = (f"failed/{new_id(time.time_ns())}.state" for _ in range(2))
+        for each in (old, young):
+            queue.write(each, b"")
+        for each in (old, f"failed/{name}", f"failed/{name}.state"):
+            os.utime(queue.folder / each, (0, 0))
+        self.run_queue()
+        self.assertEqual(queue.names(), sorted([young, f"failed/{name}", f"failed/{name}.state"]))
 
     def test_a_bare_address_of_the_accounts_own_has_its_domain_in_every_way(self):
         server = self.serve(refuses(rcpt=b"550 5.1.1 nobody"))

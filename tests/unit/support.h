@@ -158,8 +158,10 @@ class FakeSystem final : public base::System {
     return found->second;
   }
   [[nodiscard]] std::optional<std::string> home() const override { return environment("HOME"); }
+  [[nodiscard]] std::optional<std::string> listed_home() const override { return listed; }
 
   std::map<std::string, std::string> variables;
+  std::optional<std::string> listed;  // home
 };
 
 }  // namespace test

@@ -8,6 +8,8 @@
 #include <cstdlib>
 #include <set>
 
+#include "support.h"
+
 namespace {
 
 int lookups = 0;
@@ -127,10 +129,15 @@ class Homely final : public System {
 };
 
 TEST(TheHomeFolder, IsTheEnvironmentsElseThePasswordFiles) {
-  EXPECT_EQ(Homely("/home/alice").home(), "/home/alice");
+  const test::Folder folder;
+  folder.write("file", "");
+  EXPECT_EQ(Homely(folder.path()).home(), folder.path());
   const auto entry = Homely(std::nullopt).home();
   EXPECT_EQ(Homely("").home(), entry);
   EXPECT_EQ(Homely("relative").home(), entry);
+  EXPECT_EQ(Homely(folder.path("missing")).home(), entry);
+  EXPECT_EQ(Homely(folder.path("file")).home(), entry);
+  EXPECT_EQ(Homely(folder.path()).listed_home(), entry);
   if (const passwd* user = ::getpwuid(::getuid())) {
     EXPECT_EQ(entry, user->pw_dir);
   }

@@ -186,6 +186,19 @@ TEST_F(ConfigurationPlaces, TellWhoseAnAccountIs) {
             Owner::system);
 }
 
+TEST_F(ConfigurationPlaces, AreInThePasswordFilesHomeWhereTheOtherIsNobodys) {
+  constexpr std::string_view name = "/.config/pillarbox/pillarbox.conf";
+  system.variables.erase("XDG_CONFIG_HOME");
+  system.variables["HOME"] = folder.path("missing");
+  system.listed = folder.path("listed");
+  EXPECT_EQ(user_file(system), *system.listed + std::string(name));
+  system.listed.reset();
+  EXPECT_EQ(user_file(system), folder.path("missing") + std::string(name));
+  system.listed = folder.path("listed");
+  system.variables["HOME"] = folder.path();
+  EXPECT_EQ(user_file(system), folder.path() + std::string(name));
+}
+
 TEST_F(ConfigurationPlaces, NeedNoHome) {
   system.variables.clear();
   EXPECT_TRUE(succeeds(load(places, system)));

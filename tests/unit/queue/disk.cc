@@ -189,6 +189,7 @@ void Disk::unlinked(int folder, const std::string& name) {
 extern "C" {
 // NOLINTBEGIN(bugprone-reserved-identifier): the linker's names
 int __real_openat(int folder, const char* path, int flags, ...);
+int __real___openat_2(int folder, const char* path, int flags);
 ssize_t __real_write(int fd, const void* bytes, size_t size);
 int __real_fsync(int fd);
 int __real_close(int fd);
@@ -218,6 +219,11 @@ int __wrap_openat(int folder, const char* path, int flags, ...) {
   const int fd = __real_openat(folder, path, flags, mode);
   if (disk && fd >= 0 && (flags & O_CREAT) != 0) disk->created(folder, path, fd);
   return fd;
+}
+
+// What hardening makes of it where the flags are not known beforehand.
+int __wrap___openat_2(int folder, const char* path, int flags) {
+  return fails("openat", folder, path) ? -1 : __real___openat_2(folder, path, flags);
 }
 
 ssize_t __wrap_write(int fd, const void* bytes, size_t size) {

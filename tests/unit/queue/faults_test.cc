@@ -197,6 +197,27 @@ void commit_with(Disk& disk, const Fault& fault, const std::string& place, const
   EXPECT_TRUE(contains(done.error().text, place)) << done.error().text;
 }
 
+TEST(Faults, WhatCanNotBeOpenedForTheMomentIsNotDamaged) {
+  const Folder folder;
+  auto spool = spool_in(folder);
+  const auto message = put(spool, entry_to(), content, tried());
+  ASSERT_TRUE(succeeds(message));
+  for (const auto& [error, kind] : {std::pair{EMFILE, Error::Kind::temporary},
+                                    {ENFILE, Error::Kind::temporary},
+                                    {ENOMEM, Error::Kind::temporary},
+                                    {EACCES, Error::Kind::io},
+                                    {EIO, Error::Kind::io}}) {
+    Disk disk;
+    disk.fail({"openat", 1, error});
+    const auto looked = spool.look(*message);
+    EXPECT_TRUE(fails_as(looked, kind));
+    EXPECT_EQ(looked.error().text.rfind(spool.path()), 0U) << looked.error().text;
+    disk.fail({"openat", 3, error});  // of the state, behind that of the message
+    std::vector<std::string> warnings;
+    EXPECT_TRUE(fails_as(spool.lock(*message, warnings), kind));
+  }
+}
+
 TEST(Faults, ACommitThatFailsLeavesNothing) {
   const auto failed = with_each_fault([](Disk& disk, const Fault& fault, const std::string& place) {
     commit_with(disk, fault, place, State::fresh(2));
