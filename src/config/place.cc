@@ -115,13 +115,16 @@ Result<std::string> parse_domain(std::string_view text) {
 std::optional<std::string> parse_pattern(std::string_view text) {
   if (text == "*") return "*@*";
   const std::size_t at = text.rfind('@');
-  if (at == std::string_view::npos || text.find(' ') != std::string_view::npos) return std::nullopt;
+  if (at == std::string_view::npos || text.find(' ') != std::string_view::npos || base::has_control(text)) {
+    return std::nullopt;
+  }
   std::string out(text.substr(0, at));
   char before = '@';
   for (const std::string_view label : base::split(text.substr(at + 1), '.')) {
-    out += before;
-    out +=
-        base::is_ascii(label) || label.find('*') != std::string_view::npos ? std::string(label) : mail::to_ascii(label);
+    const bool as_it_is = base::is_ascii(label) || label.find('*') != std::string_view::npos;
+    const std::string name = as_it_is ? std::string(label) : mail::to_ascii(label);
+    if (name.empty() && !label.empty()) return std::nullopt;  // no label of a domain
+    out += before + name;
     before = '.';
   }
   // Some address must be like it; what stands in quotes or brackets is not looked into.

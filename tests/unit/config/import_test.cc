@@ -143,6 +143,8 @@ TEST(Msmtp, Sender) {
          {"from *@x.test", "from_match = [ \"*@x.test\" ];"},
          {"from a?@x.test", "// msmtprc:3: from: "},
          {"from *", "// msmtprc:3: from: a pattern"},
+         {"from *@x\x01y.test", "// msmtprc:3: from: no address"},
+         {"from *@\xff.test", "// msmtprc:3: from: no address"},
          {"from %U@x.test", "domain = \"x.test\";"},
          {"from %U@%M", "domain = \"mail.test\";"},
          {"from %U@%M", "// msmtprc:3: from: %M became"},
