@@ -19,7 +19,7 @@ namespace {
 constexpr std::size_t looked_at = 100;  // a sender must not pay for a long queue: beyond it the run looks for itself
 
 bool something_due(const QueuePlace& place, const config::Queue& queue, queue::Time now) {
-  const auto spool = open_queue(place, false);
+  const auto spool = open_queue(place);
   if (!spool || !*spool) return false;
   const auto ids = (*spool)->ids();
   if (!ids) return false;

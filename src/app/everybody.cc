@@ -129,7 +129,7 @@ int serve(const std::string& place, const queue::Resident& user, Errand& errand,
   smtp::Views views({&console, &trier});
   Tally tally;
   for (const std::string& folder : user.folders) {
-    auto spool = queue::Spool::at(place, folder, user.uid);
+    auto spool = queue::Spool::at(place, folder, user.uid, queue::Access::work);
     const auto ran = spool ? Runner({.settings = errand.settings,
                                      .spool = *spool,
                                      .driver = errand.driver,

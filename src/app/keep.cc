@@ -134,15 +134,22 @@ std::vector<QueuePlace> queue_places(const std::optional<std::string>& named, co
   return places;
 }
 
-Result<std::optional<queue::Spool>> open_queue(const QueuePlace& place, bool make) {
-  return queue::Spool::open(place.path, ::geteuid(), make, place.shared && ::geteuid() == 0);
+Result<std::optional<queue::Spool>> open_queue(const QueuePlace& place) {
+  return queue::Spool::open(place.path, ::geteuid(), queue::Access::work);
+}
+
+Result<queue::Spool> make_queue(const QueuePlace& place) {
+  const bool shared = place.shared && ::geteuid() == 0;
+  auto spool = queue::Spool::open(place.path, ::geteuid(), shared ? queue::Access::make_shared : queue::Access::make);
+  if (!spool) return spool.error();
+  return **std::move(spool);
 }
 
 base::SpoolFolder folder_in(const QueuePlace& place) {
   return [place]() -> Result<std::string> {
-    auto spool = open_queue(place, true);
+    auto spool = make_queue(place);
     if (!spool) return spool.error();
-    return (*spool)->path();
+    return spool->path();
   };
 }
 

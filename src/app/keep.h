@@ -36,8 +36,10 @@ QueuePlace queue_place(const std::optional<std::string>& named, const config::Qu
 std::vector<QueuePlace> queue_places(const std::optional<std::string>& named, const config::Queue& queue,
                                      const base::System& system);
 
-// The caller's queue in a place; made if asked for.
-Result<std::optional<queue::Spool>> open_queue(const QueuePlace& place, bool make);
+// The caller's queue in a place, if there is one.
+Result<std::optional<queue::Spool>> open_queue(const QueuePlace& place);
+// The same, made if there is none.
+Result<queue::Spool> make_queue(const QueuePlace& place);
 
 // The caller's queue as a place for what is too large for memory; made when it is needed.
 base::SpoolFolder folder_in(const QueuePlace& place);

@@ -177,7 +177,7 @@ class Round {
       for (const queue::Resident& user : other_users(place.path, call_.program)) {
         const auto came_to = as_user(user, call_.program, [&]() -> std::uint64_t {
           for (const std::string& folder : user.folders) {
-            auto spool = queue::Spool::at(place.path, folder, user.uid, true);
+            auto spool = queue::Spool::at(place.path, folder, user.uid, queue::Access::look);
             if (!spool || !note(id, actor_.in(*spool, id))) continue;
             return last_ ? failed + static_cast<std::uint64_t>(*last_) : done;
           }

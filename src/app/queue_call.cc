@@ -23,7 +23,7 @@ Result<std::vector<QueuePlace>> find_places(const QueueCall& call, const base::S
 Result<std::vector<queue::Spool>> open_all(const std::vector<QueuePlace>& places) {
   std::vector<queue::Spool> spools;
   for (const QueuePlace& place : places) {
-    auto spool = queue::Spool::open(place.path, ::geteuid(), false, false, true);
+    auto spool = queue::Spool::open(place.path, ::geteuid(), queue::Access::look);
     if (!spool) return spool.error();
     if (*spool) spools.push_back(**std::move(spool));
   }

@@ -33,7 +33,7 @@ class Lister {
     for (const queue::Resident& user : other_users(place, call_.program)) {
       for (const std::string& folder : user.folders) {
         const auto more = as_user(user, call_.program, [&]() -> std::uint64_t {
-          const auto spool = queue::Spool::at(place, folder, user.uid, true);
+          const auto spool = queue::Spool::at(place, folder, user.uid, queue::Access::look);
           const auto printed = spool ? print(*spool, user.uid, true) : spool.error();
           if (!printed) complain(call_.program, printed.error());
           return printed ? *printed : 0;

@@ -143,7 +143,7 @@ Result<void> run_own(const QueueCall& call, const Selection& selection, const ba
   RootsSecrets secrets(system, trier);
   Result<void> done;
   for (const QueuePlace& place : queue_places(call.directory, settings.queue, system)) {
-    auto spool = open_queue(place, false);
+    auto spool = open_queue(place);
     if (spool && !*spool) continue;
     const auto ran = spool ? Runner({.settings = settings,
                                      .spool = **spool,

@@ -236,7 +236,7 @@ Sent Submit::store(Submission& submission, const smtp::Outcome& outcome, const q
 // code is what it comes to if that can be done.
 Result<std::string> Submit::enqueue(Submission& submission, const queue::State& state, int code) {
   const QueuePlace where = place();
-  auto spool = open_queue(where, true);
+  auto spool = make_queue(where);
   if (!spool) return spool.error();
   queue::Entry entry{.arrived = clock_.now(),
                      .uid = ::geteuid(),
@@ -250,10 +250,10 @@ Result<std::string> Submit::enqueue(Submission& submission, const queue::State& 
   }
   const bool due = state.owes() && state.next == queue::Time{};
   const bool announced = due && entry.owner != queue::Owner::user && where.is_roots();
-  auto id = keep(**spool, std::move(entry), state, submission.transaction.message);
+  auto id = keep(*spool, std::move(entry), state, submission.transaction.message);
   if (id) settled_ = Sent{.code = code, .accepted = true};
   if (id && announced) {  // the timer finds it all the same
-    (void)(*spool)->announce();
+    (void)spool->announce();
     where.ring();
   }
   return id;

@@ -118,10 +118,11 @@ std::string name_for(int place, const std::string& path, uid_t uid) {
 
 }  // namespace
 
-Result<std::optional<Directory>> Directory::open(const std::string& place, uid_t uid, bool make, bool shared_place,
-                                                 bool as_it_is) {
+Result<std::optional<Directory>> Directory::open(const std::string& place, uid_t uid, Access access) {
+  const bool make = access == Access::make || access == Access::make_shared;
   if (make) {
-    if (const auto made = make_place(place, shared_place ? 01733 : ours_alone); !made) return made.error();
+    const mode_t mode = access == Access::make_shared ? 01733 : ours_alone;
+    if (const auto made = make_place(place, mode); !made) return made.error();
   }
   // Users may not read a shared place, so it is opened as a path only.
   const base::UniqueFd at = open_directory(AT_FDCWD, place, O_PATH);
@@ -133,32 +134,32 @@ Result<std::optional<Directory>> Directory::open(const std::string& place, uid_t
     if (!make || uid != ::geteuid()) return std::optional<Directory>();
     if (const auto made = make_folder(at.get(), name, path, ours_alone, not_durable_yet); !made) return made.error();
   }
-  auto entered = enter(at.get(), name, path, uid, as_it_is);
+  auto entered = enter(at.get(), name, path, uid, access);
   if (!entered) return entered.error();
   return std::optional(*std::move(entered));
 }
 
-Result<Directory> Directory::at(const std::string& place, const std::string& name, uid_t uid, bool as_it_is) {
+Result<Directory> Directory::at(const std::string& place, const std::string& name, uid_t uid, Access access) {
   const base::UniqueFd folder = open_directory(AT_FDCWD, place, O_PATH);
   if (!folder) return disk_error(place, "can't be opened", errno);
-  return enter(folder.get(), name, place + '/' + name, uid, as_it_is);
+  return enter(folder.get(), name, place + '/' + name, uid, access);
 }
 
 Result<Directory> Directory::enter(int place, const std::string& name, const std::string& path, uid_t uid,
-                                   bool as_it_is) {
+                                   Access access) {
   base::UniqueFd fd = open_directory(place, name, O_RDONLY | O_NOFOLLOW);
   struct stat status {};
   if (!fd || ::fstat(fd.get(), &status) != 0) return disk_error(path, "can't be opened", errno);
   if (status.st_uid != uid) return Error{Error::Kind::cannot_create, path + ": belongs to somebody else"};
-  if (!as_it_is && (status.st_mode & 0777U) != ours_alone &&
-      uid == ::geteuid()) {  // whoever makes it may not have synced it yet
+  const bool ours = uid == ::geteuid() && access != Access::look;
+  if (ours && (status.st_mode & 0777U) != ours_alone) {  // whoever makes it may not have synced it yet
     if (const auto synced = sync_new(place, name, path); !synced) return synced.error();
     if (::fchmod(fd.get(), ours_alone) != 0) return disk_error(path, "can't be made private", errno);
   }
   if ((status.st_mode & 022U) != 0 && uid != ::geteuid()) {
     return Error{Error::Kind::cannot_create, path + ": others may write to it"};
   }
-  return Directory(std::move(fd), path, uid, as_it_is);
+  return Directory(std::move(fd), path, uid, access);
 }
 
 Error Directory::error(const std::string& name, const char* what, int number) const {
@@ -241,12 +242,12 @@ Result<void> Directory::sync() const {
 Result<Directory> Directory::below(const std::string& name) const {
   const auto made = make_folder(fd_.get(), name, path(name), ours_alone, not_durable_yet);
   if (!made) return made.error();
-  return enter(fd_.get(), name, path(name), uid_, false);
+  return enter(fd_.get(), name, path(name), uid_, Access::make);
 }
 
 Result<std::optional<Directory>> Directory::found_below(const std::string& name) const {
   if (!taken(name)) return std::optional<Directory>();
-  auto entered = enter(fd_.get(), name, path(name), uid_, as_it_is_);
+  auto entered = enter(fd_.get(), name, path(name), uid_, access_);
   if (!entered) return entered.error();
   return std::optional(*std::move(entered));
 }

@@ -19,16 +19,16 @@
 
 #include "base/result.h"
 #include "base/unique_fd.h"
+#include "queue/place.h"
 
 namespace pillarbox::queue {
 
 class Directory {
  public:
   // As Spool::open.
-  static Result<std::optional<Directory>> open(const std::string& place, uid_t uid, bool make, bool shared_place,
-                                               bool as_it_is = false);
+  static Result<std::optional<Directory>> open(const std::string& place, uid_t uid, Access access);
   // As Spool::at.
-  static Result<Directory> at(const std::string& place, const std::string& name, uid_t uid, bool as_it_is = false);
+  static Result<Directory> at(const std::string& place, const std::string& name, uid_t uid, Access access);
 
   [[nodiscard]] const std::string& path() const { return path_; }
   [[nodiscard]] uid_t owner() const { return uid_; }
@@ -66,15 +66,15 @@ class Directory {
 
  private:
   friend class Temporary;
-  Directory(base::UniqueFd fd, std::string path, uid_t uid, bool as_it_is)
-      : fd_(std::move(fd)), path_(std::move(path)), uid_(uid), as_it_is_(as_it_is) {}
-  static Result<Directory> enter(int place, const std::string& name, const std::string& path, uid_t uid, bool as_it_is);
+  Directory(base::UniqueFd fd, std::string path, uid_t uid, Access access)
+      : fd_(std::move(fd)), path_(std::move(path)), uid_(uid), access_(access) {}
+  static Result<Directory> enter(int place, const std::string& name, const std::string& path, uid_t uid, Access access);
   [[nodiscard]] bool is_ours(const struct stat& status) const;  // a file, and its owner's
 
   base::UniqueFd fd_;
   std::string path_;
   uid_t uid_;
-  bool as_it_is_;  // what is found below it, too
+  Access access_;  // to what is found below it, too
 };
 
 // A file that is being written, under a name of its own: "tmp." and a random word. It has a name, and is no O_TMPFILE,

@@ -25,6 +25,14 @@ struct Resident {
 // or has another name, is none of ours. An empty list if there is no such place.
 Result<std::vector<Resident>> residents(const std::string& place, std::vector<std::string>& warnings);
 
+// What is wanted of a user's directory says what may be changed for it.
+enum class Access {
+  look,         // nothing
+  work,         // it is made private if it was not
+  make,         // it and the place are made if they are missing, the place for this user alone
+  make_shared,  // the same, the place for everybody
+};
+
 // Whether a place is the host's, where nobody but root takes a folder of another's away: root's, with the sticky bit.
 bool is_shared(const std::string& place);
 

@@ -272,17 +272,16 @@ Spool::Spool(Spool&&) noexcept = default;
 Spool& Spool::operator=(Spool&&) noexcept = default;
 Spool::~Spool() = default;
 
-Result<std::optional<Spool>> Spool::open(const std::string& place, uid_t uid, bool make, bool shared_place,
-                                         bool as_it_is) {
-  auto directory = Directory::open(place, uid, make, shared_place, as_it_is);
+Result<std::optional<Spool>> Spool::open(const std::string& place, uid_t uid, Access access) {
+  auto directory = Directory::open(place, uid, access);
   if (!directory) return directory.error();
   if (!*directory) return std::optional<Spool>();
   auto impl = std::make_unique<Impl>(Impl{std::make_shared<const Directory>(**std::move(directory))});
   return std::optional(Spool(std::move(impl)));
 }
 
-Result<Spool> Spool::at(const std::string& place, const std::string& name, uid_t uid, bool as_it_is) {
-  auto directory = Directory::at(place, name, uid, as_it_is);
+Result<Spool> Spool::at(const std::string& place, const std::string& name, uid_t uid, Access access) {
+  auto directory = Directory::at(place, name, uid, access);
   if (!directory) return directory.error();
   return Spool(std::make_unique<Impl>(Impl{std::make_shared<const Directory>(*std::move(directory))}));
 }

@@ -27,6 +27,7 @@
 #include "base/source.h"
 #include "base/unique_fd.h"
 #include "queue/entry.h"
+#include "queue/place.h"
 #include "queue/state.h"
 
 namespace pillarbox::queue {
@@ -98,15 +99,13 @@ struct Damaged {
 
 class Spool {
  public:
-  // The directory of that user below a place. With make, what is missing of both is made: the place 1733 if that is
-  // asked for (root's), else 0700, the user's 0700, whatever the umask. Where somebody else has taken the user's name,
-  // "<uid>-<random>" is made or found: what counts is the owner. Nothing if it is not there and not to be made. It is
-  // made private if it was not, unless it is to be left as it is: who only looks changes nothing.
-  static Result<std::optional<Spool>> open(const std::string& place, uid_t uid, bool make, bool shared_place = false,
-                                           bool as_it_is = false);
+  // The directory of that user below a place. A place is made 1733 if it is for everybody (root's), else 0700, the
+  // user's directory 0700, whatever the umask. Where somebody else has taken the user's name, "<uid>-<random>" is made
+  // or found: what counts is the owner. Nothing if it is not there and not to be made.
+  static Result<std::optional<Spool>> open(const std::string& place, uid_t uid, Access access);
 
   // The directory of that name there, which must be the user's.
-  static Result<Spool> at(const std::string& place, const std::string& name, uid_t uid, bool as_it_is = false);
+  static Result<Spool> at(const std::string& place, const std::string& name, uid_t uid, Access access);
 
   Spool(Spool&&) noexcept;
   Spool& operator=(Spool&&) noexcept;

@@ -66,7 +66,7 @@ Result<void> with_first(queue::Spool& spool, const std::string& step) {
 }
 
 Result<void> run(const std::string& step, const std::string& place) {
-  auto spool = queue::Spool::open(place, ::getuid(), true);
+  auto spool = queue::Spool::open(place, ::getuid(), queue::Access::make);
   if (!spool) return spool.error();
   if (step == "look") return look(**spool);
   if (step == "put") return put(**spool, 0);

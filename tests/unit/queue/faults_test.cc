@@ -56,7 +56,7 @@ struct Found {
 
 Found look_into(const std::string& place) {
   Found found;
-  auto spool = Spool::open(place, ::getuid(), false);
+  auto spool = Spool::open(place, ::getuid(), Access::work);
   if (!spool || !*spool) return found;
   const auto ids = (*spool)->ids();
   found.there = ids && !ids->empty();
@@ -75,7 +75,7 @@ bool same(const State& a, const State& b) {
 enum Phase { begun, committed, saved, removed, set_aside, put_back };
 
 Result<void> commit_only(Disk& disk, const std::string& place, const State& state) {
-  auto spool = Spool::open(place, ::getuid(), true);
+  auto spool = Spool::open(place, ::getuid(), Access::make);
   if (!spool) return spool.error();
   const auto done = put(**spool, entry_with_id(), text, state);
   if (!done) return done.error();
@@ -85,7 +85,7 @@ Result<void> commit_only(Disk& disk, const std::string& place, const State& stat
 
 Result<void> whole_life(Disk& disk, const std::string& place, bool aside) {
   if (const auto done = commit_only(disk, place, half_done()); !done) return done.error();
-  auto spool = Spool::open(place, ::getuid(), false);
+  auto spool = Spool::open(place, ::getuid(), Access::work);
   if (!spool) return spool.error();
   auto locked = take(**spool, id);
   if (!locked) return locked.error();
@@ -99,7 +99,7 @@ Result<void> whole_life(Disk& disk, const std::string& place, bool aside) {
 }
 
 Result<std::optional<Locked>> take_failed(const std::string& place) {
-  auto spool = Spool::open(place, ::getuid(), false);
+  auto spool = Spool::open(place, ::getuid(), Access::work);
   if (!spool) return spool.error();
   auto failed = (*spool)->failed();
   if (!failed) return failed.error();
@@ -358,14 +358,14 @@ TEST(Races, AFolderThatIsNotDurableYetIsMadeSoByWhoeverEntersIt) {
     if (call != "fsync" || others++ > 0) return;
     Disk other;
     other.fail({"fsync", 1, EIO});
-    EXPECT_TRUE(fails_as(Spool::open(place, ::getuid(), true), Error::Kind::io));
+    EXPECT_TRUE(fails_as(Spool::open(place, ::getuid(), Access::make), Error::Kind::io));
     other.fail({});
-    EXPECT_TRUE(succeeds(Spool::open(place, ::getuid(), true)));
+    EXPECT_TRUE(succeeds(Spool::open(place, ::getuid(), Access::make)));
   });
-  ASSERT_TRUE(succeeds(Spool::open(place, ::getuid(), true)));
+  ASSERT_TRUE(succeeds(Spool::open(place, ::getuid(), Access::make)));
   EXPECT_EQ(others, 1);
   disk.fail({"fsync", 2, EIO});
-  EXPECT_TRUE(succeeds(Spool::open(place, ::getuid(), true))) << "it is durable now";
+  EXPECT_TRUE(succeeds(Spool::open(place, ::getuid(), Access::make))) << "it is durable now";
 }
 
 TEST(Races, ASignalBeforeAMessageHasItsNameLeavesNothing) {
@@ -418,7 +418,7 @@ TEST(Races, NoRunnerHasAMessageThatMayYetBeTakenBack) {
   Disk disk;
   int looks = 0;
   disk.watch([&](const std::string& call, int, const std::string&) {
-    const auto other = Spool::open(place, ::getuid(), false);
+    const auto other = Spool::open(place, ::getuid(), Access::work);
     if ((call != "unlinkat" && call != "fsync") || !other || !*other || !*(*other)->look(id)) return;
     ++looks;
     const auto names = names_in(place);

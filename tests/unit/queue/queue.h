@@ -42,7 +42,7 @@ inline Entry entry_to(const std::vector<std::string>& recipients = {"bob@example
 const std::string content = "Subject: hello\r\n\r\nThis is it.\r\n";
 
 inline Spool spool_at(const std::string& place) {
-  return **Spool::open(place, ::getuid(), true);
+  return **Spool::open(place, ::getuid(), Access::make);
 }
 
 inline Spool spool_in(const Folder& folder) {

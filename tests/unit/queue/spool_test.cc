@@ -213,8 +213,8 @@ TEST_F(SpoolTest, ModesDoNotDependOnTheUmask) {
   for (const mode_t mask : {0000U, 0022U, 0777U}) {
     const Folder other;
     const mode_t before = ::umask(mask);
-    auto opened = Spool::open(other.path("a/b"), ::getuid(), true);
-    auto shared = Spool::open(other.path("shared"), ::getuid(), true, true);
+    auto opened = Spool::open(other.path("a/b"), ::getuid(), Access::make);
+    auto shared = Spool::open(other.path("shared"), ::getuid(), Access::make_shared);
     const auto id = opened ? put(**opened, entry_to(), content, tried()) : opened.error();
     ::umask(before);
     ASSERT_TRUE(succeeds(id));
@@ -231,11 +231,11 @@ TEST_F(SpoolTest, ModesDoNotDependOnTheUmask) {
 
 TEST_F(SpoolTest, NothingIsMadeUnlessAskedFor) {
   const Folder other;
-  auto opened = Spool::open(other.path("place"), ::getuid(), false);
+  auto opened = Spool::open(other.path("place"), ::getuid(), Access::work);
   ASSERT_TRUE(succeeds(opened));
   EXPECT_FALSE(*opened);
   std::filesystem::create_directory(other.path("place"));
-  opened = Spool::open(other.path("place"), ::getuid(), false);
+  opened = Spool::open(other.path("place"), ::getuid(), Access::work);
   ASSERT_TRUE(succeeds(opened));
   EXPECT_FALSE(*opened);
   EXPECT_TRUE(std::filesystem::is_empty(other.path("place")));
@@ -245,7 +245,7 @@ TEST_F(SpoolTest, APlaceThatCanNotBeMadeIsNamed) {
   const Folder other;
   other.write("file", "");
   for (const char* place : {"file", "file/queue"}) {
-    const auto opened = Spool::open(other.path(place), ::getuid(), true);
+    const auto opened = Spool::open(other.path(place), ::getuid(), Access::make);
     EXPECT_TRUE(fails_as(opened, Error::Kind::cannot_create));
     EXPECT_TRUE(contains(opened.error().text, other.path("file")));
   }
@@ -253,7 +253,7 @@ TEST_F(SpoolTest, APlaceThatCanNotBeMadeIsNamed) {
 
 TEST_F(SpoolTest, AWideDirectoryOfOursIsMadePrivate) {
   ASSERT_EQ(::chmod(spool.path().c_str(), 0777), 0);
-  EXPECT_TRUE(succeeds(Spool::open(folder.path("place"), ::getuid(), false)));
+  EXPECT_TRUE(succeeds(Spool::open(folder.path("place"), ::getuid(), Access::work)));
   EXPECT_EQ(mode_of(spool.path()), 0700U);
 }
 
@@ -261,12 +261,12 @@ TEST_F(SpoolTest, AnotherNameIsFoundWhereOursIsTaken) {
   const Folder other;
   const std::string uid = std::to_string(::getuid());
   std::filesystem::create_directory_symlink(folder.path(), other.path(uid));
-  auto opened = Spool::open(other.path(), ::getuid(), true);
+  auto opened = Spool::open(other.path(), ::getuid(), Access::make);
   ASSERT_TRUE(succeeds(opened));
   EXPECT_TRUE((*opened)->path().starts_with(other.path(uid) + "-"));
   const auto id = put(**opened);
   ASSERT_TRUE(succeeds(id));
-  const auto again = Spool::open(other.path(), ::getuid(), false);
+  const auto again = Spool::open(other.path(), ::getuid(), Access::work);
   ASSERT_TRUE(succeeds(again));
   EXPECT_EQ((*again)->path(), (*opened)->path());
   EXPECT_EQ(*(*again)->ids(), std::vector{*id});
@@ -276,10 +276,10 @@ TEST_F(SpoolTest, AnotherNameIsFoundWhereOursIsTaken) {
 TEST_F(SpoolTest, ADirectoryOfAnotherOwnerIsNotOurs) {
   if (::geteuid() != 0) GTEST_SKIP() << "needs root";
   ASSERT_EQ(::chown(spool.path().c_str(), 65534, 65534), 0);
-  auto opened = Spool::open(folder.path("place"), 0, false);
+  auto opened = Spool::open(folder.path("place"), 0, Access::work);
   ASSERT_TRUE(succeeds(opened));
   EXPECT_FALSE(*opened);
-  opened = Spool::open(folder.path("place"), 0, true);
+  opened = Spool::open(folder.path("place"), 0, Access::make);
   ASSERT_TRUE(succeeds(opened));
   EXPECT_NE((*opened)->path(), spool.path());
 }
@@ -290,9 +290,9 @@ TEST_F(SpoolTest, ADirectoryThatOthersMayWriteToIsNotTrusted) {
   std::filesystem::create_directory(other.path("65534"));
   ASSERT_EQ(::chown(other.path("65534").c_str(), 65534, 65534), 0);
   ASSERT_EQ(::chmod(other.path("65534").c_str(), 0722), 0);
-  EXPECT_TRUE(fails_as(Spool::open(other.path(), 65534, false), Error::Kind::cannot_create));
+  EXPECT_TRUE(fails_as(Spool::open(other.path(), 65534, Access::work), Error::Kind::cannot_create));
   ASSERT_EQ(::chmod(other.path("65534").c_str(), 0755), 0);
-  EXPECT_TRUE(succeeds(Spool::open(other.path(), 65534, false)));
+  EXPECT_TRUE(succeeds(Spool::open(other.path(), 65534, Access::work)));
   EXPECT_EQ(mode_of(other.path("65534")), 0755U) << "what is not ours is not changed";
 }
 
