@@ -72,7 +72,7 @@ class Everybody(SecureCase):
         path = folder / "pillarbox.conf"
         more = f'default_account = "{name}";' if more is None else more
         path.write_text(f'accounts = ( {{ name = "{name}"; host = "127.0.0.1"; port = {port}; tls = "off"; from = "own@x.test"; }} );\n'
-                        f'log = {{ syslog = false; }};\n{more}\n')
+                        f'log = {{ syslog = false; }};\nqueue = {{ background = false; }};\n{more}\n')
         path.chmod(0o600)
         for each in (path, folder, folder.parent):
             os.chown(each, uid, uid)
