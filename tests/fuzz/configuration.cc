@@ -1,5 +1,7 @@
-// A configuration file of any content: it loads, to settings that make sense, or each fault is told in a line of its
-// own with its place; and never what was in it that might be a password.
+// A configuration of any content, the system's file and behind a line "===" the user's own: it loads, to settings that
+// make sense, or each fault is told in a line of its own with its place; and never what was in it that might be a
+// password.
+#include <filesystem>
 #include <set>
 
 #include "config/load.h"
@@ -54,16 +56,59 @@ void check_faults(const Error& error, std::string_view text) {
   }
 }
 
+// A user's folder, whose configuration is held in memory.
+class User {
+ public:
+  User() {
+    fuzz::check(::mkdtemp(folder_.data()) != nullptr && ::mkdir((folder_ + "/pillarbox").c_str(), S_IRWXU) == 0 &&
+                    ::symlink(file_.path().c_str(), path().c_str()) == 0,
+                "there is a folder");
+  }
+  User(const User&) = delete;
+  User& operator=(const User&) = delete;
+  ~User() { std::filesystem::remove_all(folder_); }
+
+  fuzz::File& file() { return file_; }
+  [[nodiscard]] const std::string& folder() const { return folder_; }
+  [[nodiscard]] std::string path() const { return folder_ + "/pillarbox/pillarbox.conf"; }
+
+ private:
+  fuzz::File file_;
+  std::string folder_ = "/tmp/pillarbox-fuzz-XXXXXX";
+};
+
+Result<config::Loaded> load(std::string_view text, mode_t mode) {
+  static fuzz::File system;
+  static User user;
+  constexpr std::string_view between = "\n===\n";
+  const std::size_t end = text.find(between);
+  system.hold(text.substr(0, end), mode);
+  if (end == std::string_view::npos) return config::load({.named = system.path()}, fuzz::Host());
+  user.file().hold(text.substr(end + between.size()), mode);
+  auto loaded = config::load({.named = std::nullopt, .system = system.path()}, fuzz::Host(user.folder()));
+  fuzz::check(!loaded || loaded->files == std::vector{system.path(), user.path()}, "both files were read");
+  return loaded;
+}
+
+bool has_password(const config::Account& account) {
+  return account.auth && account.auth->source == config::Auth::Source::password && !account.auth->password.empty();
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  const config::Places places{.named = fuzz::file_of(fuzz::text_of(data, size))};
-  const auto loaded = config::load(places, fuzz::Host());
-  if (!loaded) {
-    check_faults(loaded.error(), fuzz::text_of(data, size));
-    return 0;
+  const std::string_view text = fuzz::text_of(data, size);
+  const auto loaded = load(text, S_IRUSR | S_IWUSR);
+  if (!loaded) check_faults(loaded.error(), text);
+  if (loaded) check_settings(loaded->settings);
+
+  const auto seen_by_all = load(text, S_IRUSR | S_IWUSR | S_IRGRP | S_IROTH);
+  fuzz::check(loaded || !seen_by_all, "what is faulty is so where others can read it");
+  if (!seen_by_all) check_faults(seen_by_all.error(), text);
+  if (!seen_by_all || text.find('$') != std::string_view::npos)
+    return 0;  // those of the environment are nobody's to see
+  for (const config::Account& account : seen_by_all->settings.accounts) {
+    fuzz::check(!has_password(account), "no password stands where others can read it", account.name);
   }
-  check_settings(loaded->settings);
-  fuzz::check(loaded->files == std::vector<std::string>{*places.named}, "it is the file that was read");
   return 0;
 }

@@ -79,7 +79,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const std::string out = config::to_libconfig(*imported);
     fuzz::check(strings_of(std::string_view(out)) == strings_of(*imported), "every string is written, as it is", out);
     if (imported->accounts.empty()) continue;
-    const auto loaded = config::load({.named = fuzz::file_of(out)}, fuzz::Host());
+    static fuzz::File file;
+    file.hold(out);
+    const auto loaded = config::load({.named = file.path()}, fuzz::Host());
     fuzz::check(loaded.has_value(), "it loads", loaded ? out : loaded.error().text + "\n" + out);
   }
   return 0;
